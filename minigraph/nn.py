@@ -1,0 +1,192 @@
+"""Networks: plain objects that hold named parameter Tensors."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from minigraph.modes import scope
+from minigraph.ops.elementwise import relu
+from minigraph.ops.neural import elastic_net, linear, softmax_nll
+from minigraph.tensor import Operand, Tensor
+
+__all__ = ["MLP", "Linear", "risk"]
+
+Seed = int | np.random.Generator | None
+
+
+class Linear:
+    """An affine layer, ``y = x @ W + b``.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Sizes of an input row and of an output row.
+    seed : int or numpy.random.Generator, optional
+        Where the weights come from.
+    dtype : dtype_like
+        Of the parameters.
+    name : str
+        Its scope in drawings.
+    suffix : str
+        Added to the names of its parameters, such as the 1 of W1.
+
+    Attributes
+    ----------
+    W : (n_in, n_out) Tensor
+        Drawn from U(-1/√n_in, 1/√n_in).
+    b : (n_out,) Tensor
+        Zeros.
+
+    Examples
+    --------
+    >>> from minigraph import nn
+    >>> layer = nn.Linear(3, 2, seed=0)
+    >>> layer([[1.0, 2.0, 3.0]]).shape
+    (1, 2)
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        seed: Seed = None,
+        dtype: DTypeLike = np.float64,
+        name: str = "linear",
+        suffix: str = "",
+    ) -> None:
+        if n_in < 1 or n_out < 1:
+            raise ValueError(f"Linear: sizes are at least 1, got {n_in} and {n_out}")
+        self.name = name
+        bound = 1 / np.sqrt(n_in)
+        weights = np.random.default_rng(seed).uniform(-bound, bound, (n_in, n_out))
+        with scope(name):
+            self.W = Tensor(weights, requires_grad=True, name=f"W{suffix}", dtype=dtype)
+            self.b = Tensor(np.zeros(n_out), requires_grad=True, name=f"b{suffix}", dtype=dtype)
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Give the parameters by name."""
+        return {str(p.name): p for p in (self.W, self.b)}
+
+    def __call__(self, x: Operand) -> Tensor:
+        """Apply the layer to rows `x` of shape (n, n_in)."""
+        with scope(self.name):
+            return linear(x, self.W, self.b)
+
+    def __repr__(self) -> str:
+        return f"Linear({self.W.shape[0]}, {self.W.shape[1]})"
+
+
+class MLP:
+    """A multi-layer perceptron: affine layers with an activation between them.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Of the input, the hidden layers and the output: ``(d, dh, m)`` for the homework's network.
+    activation : callable
+        Applied after each layer but the last.
+    seed : int or numpy.random.Generator, optional
+        Where the weights come from.
+    dtype : dtype_like
+        Of the parameters.
+
+    Attributes
+    ----------
+    layers : tuple of Linear
+        Layer i has the parameters Wi and bi, counted from 1, and the scope layeri.
+
+    Examples
+    --------
+    >>> from minigraph import nn
+    >>> model = nn.MLP((784, 50, 10), seed=0)
+    >>> list(model.parameters())
+    ['W1', 'b1', 'W2', 'b2']
+    >>> model.n_parameters
+    39760
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: Callable[[Tensor], Tensor] = relu,
+        seed: Seed = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        if len(sizes) < 2:
+            raise ValueError(f"MLP: sizes of at least an input and an output, got {tuple(sizes)}")
+        rng = np.random.default_rng(seed)
+        self.activation = activation
+        self.layers = tuple(
+            Linear(n_in, n_out, rng, dtype, name=f"layer{i}", suffix=str(i))
+            for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:]), start=1)
+        )
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Give the parameters by name, W1, b1, W2, b2, …"""
+        return {name: p for layer in self.layers for name, p in layer.parameters().items()}
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are learned: Σ n_in n_out + n_out, the homework's n_θ (U5)."""
+        return sum(p.size for p in self.parameters().values())
+
+    def __call__(self, x: Operand) -> Tensor:
+        """Give the logits, (n, m), for rows `x`, (n, d)."""
+        for layer in self.layers[:-1]:
+            x = layer(x)
+            with scope(layer.name):
+                x = self.activation(x)
+        return self.layers[-1](x)
+
+    def __repr__(self) -> str:
+        sizes = [layer.W.shape[0] for layer in self.layers] + [self.layers[-1].W.shape[1]]
+        return f"MLP({tuple(sizes)}, {getattr(self.activation, '__name__', self.activation)})"
+
+
+def risk(
+    model: MLP, x: Operand, labels: Operand, penalties: Sequence[Any] | None = None
+) -> Tensor:
+    """Compute the (penalised) empirical risk of a classifier on a batch.
+
+    R̃ = mean NLL + λ11 ‖W1‖₁ + λ12 ‖W1‖² + λ21 ‖W2‖₁ + λ22 ‖W2‖² + …, biases untouched: the
+    homework's 2.18 (U5, U18).
+
+    Parameters
+    ----------
+    model : MLP
+    x : (n, d) array_like
+        One row per example.
+    labels : (n,) array_like of int
+    penalties : sequence of float, optional
+        (λ11, λ12, λ21, λ22, …): for each layer the weights of its ‖W‖₁ and of its ‖W‖².
+
+    Returns
+    -------
+    Tensor
+        0-d.
+
+    Raises
+    ------
+    ValueError
+        If there are not two penalties per layer; what `softmax_nll` raises.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> model = nn.MLP((2, 8, 2), seed=0)
+    >>> X, t = mg.data.two_circles_first10()
+    >>> risk = mg.nn.risk(model, X, t, penalties=(0, 1e-3, 0, 1e-3))
+    """
+    total = softmax_nll(model(x), labels)
+    if penalties is None:
+        return total
+    if len(penalties) != 2 * len(model.layers):
+        raise ValueError(
+            f"risk: {len(model.layers)} layers need {2 * len(model.layers)} penalties "
+            f"(λ11, λ12, λ21, λ22, ...), got {len(penalties)}"
+        )
+    for layer, l1, l2 in zip(model.layers, penalties[::2], penalties[1::2]):
+        total = total + elastic_net(layer.W, l1, l2)
+    return total

@@ -1,0 +1,402 @@
+"""Op: a NumPy function plus one line of calculus per input, and how a call of it is recorded."""
+
+import inspect
+import operator
+import pickle
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+
+from minigraph.modes import Mode, current_mode, tick
+from minigraph.tensor import RULES, Array, Operand, Tensor, check_kind, is_array
+
+__all__ = ["Kink", "Op"]
+
+Formula = Callable[..., Any]
+
+# On the NumPy scalars that stand for 0-d results these take a tenth of the ufunc's time, and on
+# arrays they are the ufunc.
+_FAST: dict[Any, Callable[..., Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.negative: operator.neg,
+    np.matmul: operator.matmul,
+}
+
+
+class Kink(NamedTuple):
+    """A set of points where an op has no derivative, and what is taken there.
+
+    Parameters
+    ----------
+    where : str
+        The points, as an equation.
+    gradient : str
+        The chosen (sub)gradient.
+    gap : callable
+        ``gap(*inputs, **attributes)``: an array that is 0 exactly at a kink; its magnitude is
+        the distance from it.
+    """
+
+    where: str
+    gradient: str
+    gap: Callable[..., Any]
+
+
+class Op:
+    """An operation: a NumPy function, and one vector-Jacobian product per input.
+
+    A formula is ``vjp(g, y, *inputs, **attributes)``: from the cotangent `g` of the output `y` it
+    makes the cotangent of its input, with operators, array methods, NumPy functions and other ops
+    only, so that it also runs on Tensors. It never looks at values (no ``if``), keeps the dtype,
+    and leaves broadcasting to the sweep.
+
+    Parameters
+    ----------
+    function : callable
+        Computes the output from plain arrays and numbers. Positional parameters are inputs,
+        keyword-only ones are attributes.
+    symbol : str, optional
+        How drawings write it; a binary op is written between its operands.
+    name : str, optional
+        `function`'s own name by default.
+    each : callable, optional
+        For an op with any number of inputs: ``each(i)`` is the formula of input i, or None.
+    domain : mapping of str to (float, float), optional
+        For each restricted input, the open interval on which the op is differentiable.
+    kinks : sequence of Kink
+        Where it has no derivative, and what is taken there.
+    texts : mapping of str to str, optional
+        The formulas as drawings show them: ``{a}`` stands for an input, ``{g}`` for the cotangent;
+        ``y`` is the text of the output.
+    broadcasts : bool, optional
+        Whether inputs are broadcast against each other, which the sweep then undoes. True for
+        ufuncs.
+    **vjps : callable or None
+        One per input, in order: its formula, or None where no gradient flows.
+
+    Raises
+    ------
+    TypeError
+        If formulas and inputs do not match, or a call gets the wrong arguments.
+
+    Examples
+    --------
+    >>> import numpy as np, minigraph as mg
+    >>> cube = mg.Op(lambda x: x**3, x=lambda g, y, x: g * 3 * x**2, name="cube")
+    >>> x = mg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> mg.grad(cube(x).sum(), x)
+    Tensor([ 3., 12.], dtype=float64)
+    >>> cube(np.array([1.0, 2.0]))
+    array([1., 8.])
+    """
+
+    # True for minigraph's own tables: their functions and formulas give fresh arrays (or arrays
+    # they were given), and never keep one.
+    trusted = False
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        /,
+        *,
+        symbol: str | None = None,
+        name: str | None = None,
+        each: Callable[[int], Formula | None] | None = None,
+        domain: Mapping[str, tuple[float, float]] | None = None,
+        kinks: Sequence[Kink] = (),
+        texts: Mapping[str, str] | None = None,
+        broadcasts: bool | None = None,
+        **vjps: Formula | None,
+    ) -> None:
+        self.function = function
+        self.name = name or function.__name__
+        self.symbol = symbol
+        self.each = each
+        self.domain = dict(domain or {})
+        self.kinks = tuple(kinks)
+        self.texts = dict(texts or {})
+        self.broadcasts = isinstance(function, np.ufunc) if broadcasts is None else broadcasts
+        self.input_names, self.defaults = self._signature(vjps)
+        self.vjps = tuple(vjps.values())
+        self.__name__ = self.name
+        self.__doc__ = inspect.getdoc(function) if not isinstance(function, np.ufunc) else None
+        formulas = [f for f in (*self.vjps, each) if f is not None]
+        self.__module__ = formulas[0].__module__ if formulas else function.__module__
+        if isinstance(function, np.ufunc):
+            RULES.setdefault(function, self)
+        specialised = {1: _unary, 2: _binary}.get(len(self.vjps), _general)
+        self.call = (_general if each or self.defaults else specialised)(self)
+
+    def _signature(self, vjps: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """Names of the inputs, and defaults of the attributes."""
+        if isinstance(self.function, np.ufunc):
+            if len(vjps) != self.function.nin:
+                raise TypeError(f"{self.name}: {self.function.nin} inputs, but {len(vjps)} formulas")
+            return tuple(vjps), {}
+        parameters = inspect.signature(self.function).parameters.values()
+        attributes = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        names = tuple(
+            p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        )
+        if variadic != (self.each is not None) or (variadic and vjps):
+            raise TypeError(f"{self.name}: a function of any number of inputs, and it alone, has each=")
+        if not variadic and tuple(vjps) != names:
+            raise TypeError(
+                f"{self.name}: formulas for {', '.join(vjps) or 'nothing'}, but the inputs are "
+                f"{', '.join(names)}; give each input a formula, in order, or None"
+            )
+        return names, attributes
+
+    def formulas(self, n_inputs: int) -> Sequence[Formula | None]:
+        """Give the formula of each of `n_inputs` inputs."""
+        return self.vjps if self.each is None else [self.each(i) for i in range(n_inputs)]
+
+    def input_name(self, slot: int) -> str:
+        """Name the input in this place."""
+        return self.input_names[slot] if slot < len(self.input_names) else f"input {slot}"
+
+    @overload
+    def __call__(self, first: Tensor, /, *rest: Any, **attributes: Any) -> Tensor: ...
+    @overload
+    def __call__(self, first: Operand, second: Tensor, /, *rest: Any, **attributes: Any) -> Tensor: ...
+    @overload
+    def __call__(self, *inputs: Any, **attributes: Any) -> Any: ...
+    def __call__(self, *inputs: Any, **attributes: Any) -> Any:
+        """Compute, and record where a gradient will flow; plain arrays give a plain array."""
+        return self.call(*inputs, **attributes)
+
+    def __repr__(self) -> str:
+        return f"<Op {self.name}({', '.join((*self.input_names, *self.defaults))})>"
+
+    def __reduce__(self) -> str:
+        for name, value in vars(sys.modules[self.__module__]).items():
+            if value is self:
+                return name
+        raise pickle.PicklingError(
+            f"op {self.name!r} is pickled by the name of a variable of its module, and "
+            f"{self.__module__} has none that holds it"
+        )
+
+
+# A call unwraps the inputs, computes, and makes the node. It is written out for one and two
+# inputs, which are most calls and most of the engine's cost on small networks.
+
+
+def _unary(op: Op) -> Callable[[Any], Any]:
+    function = _FAST.get(op.function, op.function)
+    differentiable = op.vjps[0] is not None
+
+    def call(a: Any) -> Any:
+        if type(a) is not Tensor:
+            return op.function(a)
+        value = a._data
+        try:
+            out = function(value)
+        except Exception as error:
+            raise _explained(op, (a,), {}, error) from None
+        mode = current_mode()
+        recorded = differentiable and a._requires_grad and mode.grad
+        return _node(op, out, (a,), (value,), {}, recorded, mode)
+
+    return call
+
+
+def _binary(op: Op) -> Callable[[Any, Any], Any]:
+    function = _FAST.get(op.function, op.function)
+    first, second = (vjp is not None for vjp in op.vjps)
+
+    def call(a: Any, b: Any) -> Any:
+        if type(a) is Tensor:
+            x = a._data
+            needed = first and a._requires_grad
+            if type(b) is Tensor:
+                y = b._data
+                needed = needed or (second and b._requires_grad)
+            else:
+                b = y = operand(b, op)
+        elif type(b) is Tensor:
+            a = x = operand(a, op)
+            y = b._data
+            needed = second and b._requires_grad
+        else:
+            return op.function(a, b)
+        try:
+            out = function(x, y)
+        except Exception as error:
+            raise _explained(op, (a, b), {}, error) from None
+        mode = current_mode()
+        return _node(op, out, (a, b), (x, y), {}, needed and mode.grad, mode)
+
+    return call
+
+
+def _general(op: Op) -> Callable[..., Any]:
+    function, defaults, vjps = op.function, op.defaults, op.vjps
+    names = tuple(defaults)
+    n_inputs = len(vjps)
+
+    def call(*inputs: Any, **attributes: Any) -> Any:
+        if op.each is None and len(inputs) != n_inputs:
+            inputs, attributes = _place(op, inputs, attributes)
+        if names:
+            if not attributes.keys() <= defaults.keys():
+                raise TypeError(_unknown(op, attributes))
+            attributes = {**defaults, **attributes}
+        elif attributes:
+            inputs, attributes = _place(op, inputs, attributes)
+        values = []
+        tensors = needed = False
+        formulas = vjps if op.each is None else op.formulas(len(inputs))
+        for input, vjp in zip(inputs, formulas):
+            if type(input) is Tensor:
+                tensors = True
+                needed = needed or (vjp is not None and input._requires_grad)
+                values.append(input._data)
+            else:
+                values.append(input)
+        if not tensors:
+            return function(*inputs, **attributes)
+        inputs = tuple([i if type(i) is Tensor else operand(i, op) for i in inputs])
+        values = tuple([i._data if type(i) is Tensor else i for i in inputs])
+        try:
+            out = function(*values, **attributes)
+        except Exception as error:
+            raise _explained(op, inputs, attributes, error) from None
+        mode = current_mode()
+        return _node(op, out, inputs, values, attributes, needed and mode.grad, mode)
+
+    return call
+
+
+_new = object.__new__
+_ndarray = np.ndarray
+
+
+def _node(
+    op: Op,
+    out: Any,
+    inputs: tuple[Any, ...],
+    values: tuple[Any, ...],
+    attributes: dict[str, Any],
+    recorded: bool,
+    mode: Mode,
+) -> Tensor:
+    """Make the tensor of a result: frozen, and joined to its inputs when that is recorded."""
+    node = _new(Tensor)
+    node._written = None
+    if not op.trusted:
+        out = _checked(op, out, values)
+    if type(out) is _ndarray:
+        if out.base is not None:
+            node._written = _shared_clock(out, inputs)
+        out.setflags(False)
+    node._data = out
+    node._grad = node._name = None
+    node._requires_grad = recorded
+    node._retains_grad = False
+    if recorded:
+        node.op = op
+        node.inputs = inputs
+        node.values = values
+        node.attributes = attributes
+    else:
+        node.op = None
+        node.inputs = node.values = ()
+        node.attributes = {}
+    node.number = tick()
+    node.scope = mode.scope
+    return node
+
+
+def constant(array: Any) -> Tensor:
+    """Wrap an array that minigraph made itself: a leaf without gradient, no copy."""
+    return Tensor(array, copy=False)
+
+
+def _shared_clock(out: Array, inputs: tuple[Any, ...]) -> list[int] | None:
+    """Let a view and the tensor whose memory it shows count their writes together."""
+    for input in inputs:
+        if type(input) is Tensor and np.may_share_memory(out, input._data):
+            if input._written is None:
+                input._written = [0]
+            return input._written
+    return None
+
+
+def operand(value: Any, op: Op) -> Any:
+    """Turn what stands beside a Tensor into a number or an array; Python numbers stay weak."""
+    kind = type(value)
+    if kind is float or kind is int or kind is bool:
+        return value
+    if not is_array(value):
+        try:
+            value = np.asarray(value)
+        except ValueError as error:
+            raise TypeError(f"{op.name}: {error}") from None
+    elif isinstance(value, np.ndarray) and kind is not _ndarray:
+        check_kind(value, op.name)
+        value = np.asarray(value)
+    return check_kind(value, op.name)
+
+
+def _checked(op: Op, out: Any, values: tuple[Any, ...]) -> Any:
+    """Check what a user's function returned, and never freeze the user's own array."""
+    if not is_array(out):
+        if not isinstance(out, bool | int | float):
+            raise TypeError(f"{op.name}: returned {type(out).__name__}; an op returns one array")
+        out = np.asarray(out)[()]
+    check_kind(out, f"{op.name} returned")
+    return out.view() if type(out) is _ndarray else out
+
+
+def _place(
+    op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Sort a call's arguments into inputs and attributes, as Python would."""
+    n = len(op.vjps)
+    inputs, extra = inputs[:n], inputs[n:]
+    if len(extra) > len(op.defaults):
+        raise TypeError(f"{op.name}: takes {n} inputs and {len(op.defaults)} attributes, got more")
+    attributes = {**dict(zip(op.defaults, extra)), **attributes}
+    missing = op.input_names[len(inputs) :]
+    if any(name not in attributes for name in missing):
+        raise TypeError(f"{op.name}: takes {', '.join(op.input_names)}; got {len(inputs)} inputs")
+    inputs = (*inputs, *(attributes.pop(name) for name in missing))
+    if not attributes.keys() <= op.defaults.keys():
+        raise TypeError(_unknown(op, attributes))
+    return inputs, attributes
+
+
+def _unknown(op: Op, attributes: Mapping[str, Any]) -> str:
+    unknown = ", ".join(sorted(attributes.keys() - op.defaults.keys()))
+    return f"{op.name}: does not take {unknown}; it takes {', '.join(op.defaults) or 'inputs only'}"
+
+
+def shape_of(value: Any) -> str:
+    """Write a shape as error messages do; a number as itself."""
+    return str(tuple(value.shape)) if hasattr(value, "shape") else repr(value)
+
+
+def _explained(
+    op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any], error: Exception
+) -> Exception:
+    """Say which op failed on what, in the words of its caller: shapes, names, the likely cause."""
+    shapes = [shape_of(i) for i in inputs]
+    between = f" {op.symbol} " if op.symbol and len(inputs) == 2 else ", "
+    call = between.join(shapes) + "".join(f", {k}={v!r}" for k, v in attributes.items() if v is not None)
+    reason = str(error)
+    if "could not be broadcast" in reason:
+        reason = "the shapes do not broadcast: sizes must be equal or 1, counted from the last axis"
+    labels = [getattr(i, "name", None) or op.input_name(slot) for slot, i in enumerate(inputs)]
+    for slot, label in enumerate(labels):
+        reason = reason.replace(f"<{slot}>", label)
+    names = [i.name for i in inputs if isinstance(i, Tensor) and i.name]
+    where = f" ({', '.join(names)})" if names else ""
+    kind = next((k for k in type(error).__mro__ if k.__module__ == "builtins"), ValueError)
+    return kind(f"{op.name}: {call}: {reason}{where}")  # type: ignore[no-any-return,return-value]

@@ -1,0 +1,77 @@
+"""Linear algebra: the matrix product, by every shape rule of NumPy's."""
+
+from typing import Any
+
+import numpy as np
+
+from minigraph.op import Op
+from minigraph.tensor import Operand, Tensor
+
+
+def product(a, b):  # type: ignore[no-untyped-def]
+    """Multiply matrices, or stacks of them."""
+    try:
+        return a @ b
+    except ValueError:
+        raise ValueError(_mismatch(a.shape, b.shape)) from None
+
+
+def _mismatch(a: tuple[int, ...], b: tuple[int, ...]) -> str:
+    """Say why two shapes have no product; <0> and <1> stand for the operands' names."""
+    rows = b[-2] if len(b) > 1 else b[-1]
+    if a[-1] == rows:
+        return "the stacks do not broadcast: sizes must be equal or 1, counted from the last axis"
+    hint = ""
+    if len(b) > 1 and a[-1] == b[-1]:
+        hint = "; did you mean <1>.T?"
+    elif len(a) > 1 and a[-2] == rows:
+        hint = "; did you mean <0>.T?"
+    return f"inner sizes {a[-1]} and {rows} differ{hint}"
+
+
+matrix_product = Op(
+    product,
+    a=lambda g, y, a, b: g @ b.mT,
+    b=lambda g, y, a, b: a.mT @ g,
+    symbol="@",
+    name="matmul",
+    broadcasts=True,
+    texts={"a": "{g} @ {b}ᵀ", "b": "{a}ᵀ @ {g}"},
+)
+
+
+def matmul(a: Operand, b: Operand) -> Tensor:
+    """Multiply matrices: ``a @ b``, by the shape rules of `numpy.matmul`.
+
+    1-D operands are vectors: a row on the left, a column on the right. With matrices,
+    ∂L/∂a = ∂L/∂y bᵀ and ∂L/∂b = aᵀ ∂L/∂y (the homework's U10 and U12).
+    """
+    try:
+        if a.ndim > 1 and b.ndim > 1:  # type: ignore[union-attr]
+            return matrix_product(a, b)  # type: ignore[arg-type]
+    except AttributeError:  # a list or a number
+        a, b = (x if isinstance(x, Tensor) else np.asarray(x) for x in (a, b))
+        return matmul(a, b)
+    return _with_vectors(a, b)
+
+
+def _with_vectors(a: Any, b: Any) -> Tensor:
+    if a.ndim == 0 or b.ndim == 0:
+        raise ValueError(f"matmul: {a.shape} @ {b.shape}: a scalar has no rows; use * in place of @")
+    if a.shape[-1] != (b.shape[-2] if b.ndim > 1 else b.shape[0]):
+        names = [getattr(x, "name", None) or word for x, word in ((a, "a"), (b, "b"))]
+        reason = _mismatch(a.shape, b.shape).replace("<0>", names[0]).replace("<1>", names[1])
+        raise ValueError(f"matmul: {a.shape} @ {b.shape}: {reason}")
+    row = np.reshape(a, (1, -1)) if a.ndim == 1 else a
+    column = np.reshape(b, (-1, 1)) if b.ndim == 1 else b
+    y = matrix_product(row, column)
+    shape = y.shape[:-2] + y.shape[-2:-1] * (a.ndim > 1) + y.shape[-1:] * (b.ndim > 1)
+    return y.reshape(shape)
+
+
+def dot(a: Operand, b: Operand) -> Tensor:
+    """Multiply as `numpy.dot` does, for up to two axes: scalars, vectors, matrices."""
+    a, b = (x if isinstance(x, Tensor) else np.asarray(x) for x in (a, b))
+    if a.ndim > 2 or b.ndim > 2:
+        raise ValueError(f"dot: {a.shape} and {b.shape}: up to two axes; use matmul for stacks")
+    return a * b if a.ndim == 0 or b.ndim == 0 else matmul(a, b)  # type: ignore[return-value]

@@ -1,0 +1,221 @@
+"""Ops of neural networks, fused where a person writes one line and memory traffic says so."""
+
+from typing import Any
+
+import numpy as np
+
+from minigraph.op import Kink, Op
+from minigraph.ops.linalg import product
+from minigraph.ops.reductions import logsumexp
+from minigraph.tensor import Operand, Tensor
+
+
+def _softmax(x, *, axis=-1):  # type: ignore[no-untyped-def]
+    """Compute eˣ / Σ eˣ along an axis: positive, summing to 1, the same for x + c."""
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+softmax = Op(
+    _softmax,
+    x=lambda g, y, x, axis: y * (g - (g * y).sum(axis=axis, keepdims=True)),
+    name="softmax",
+    texts={"x": "{y} * ({g} - ({g} * {y}).sum(axis={axis}, keepdims=True))"},
+)
+
+
+def _log_softmax(x, *, axis=-1):  # type: ignore[no-untyped-def]
+    """Compute x - ln Σ eˣ along an axis."""
+    return x - logsumexp(x, axis=axis, keepdims=True)
+
+
+log_softmax = Op(
+    _log_softmax,
+    x=lambda g, y, x, axis: g - np.exp(y) * g.sum(axis=axis, keepdims=True),
+    name="log_softmax",
+    texts={"x": "{g} - exp({y}) * {g}.sum(axis={axis}, keepdims=True)"},
+)
+
+
+# The loss. What its gradient needs, ln Σ eᶻ, is an input of its own: softmax is exp(z - it), and so
+# neither the loss nor the gradient ever takes the logarithm of a probability that underflowed.
+
+
+def _softmax_error(z, lse, t):  # type: ignore[no-untyped-def]
+    """Compute softmax(z) - onehot(t)."""
+    error = np.exp(z - lse)
+    error[np.arange(len(t)), t] -= 1
+    return error
+
+
+softmax_error = Op(
+    _softmax_error,
+    z=lambda g, y, z, lse, t: g * np.exp(z - lse),
+    lse=lambda g, y, z, lse, t: -g * np.exp(z - lse),
+    t=None,
+    name="softmax_error",
+    broadcasts=True,
+    texts={"y": "exp({z} - {lse}) - onehot({t})"},
+)
+
+
+def _nll(z, lse, t):  # type: ignore[no-untyped-def]
+    """Average ln Σ eᶻ - z[t] over the rows: the negative log-likelihood of the labels."""
+    _check_labels(z, t)
+    return np.add.reduce(lse[:, 0] - z[np.arange(len(t)), t]) / len(t)
+
+
+nll = Op(
+    _nll,
+    z=lambda g, y, z, lse, t: (g / len(z)) * softmax_error(z, lse, t),
+    lse=None,  # the formula of z is the whole derivative
+    t=None,
+    name="softmax_nll",
+    texts={"y": "softmax_nll({z}, {t})", "z": "{g} / n * (softmax({z}) - onehot({t}))"},
+)
+
+
+def _check_labels(z: Any, t: Any) -> None:
+    if z.ndim != 2 or len(z) == 0:
+        raise ValueError("logits are (n, m), one row per example, with at least one row")
+    if not isinstance(t, np.ndarray) or t.dtype.kind not in "iu":
+        raise TypeError(f"labels are integers, not {getattr(t, 'dtype', type(t).__name__)}")
+    if t.shape != z.shape[:1]:
+        raise ValueError(f"{len(z)} rows of logits need labels of shape ({len(z)},)")
+    if np.maximum.reduce(t if t.dtype.kind == "u" else t.view(f"u{t.itemsize}")) >= z.shape[1]:
+        bad = int(np.flatnonzero((t < 0) | (t >= z.shape[1]))[0])
+        raise ValueError(f"label {t[bad]} of row {bad} is not in 0 ... {z.shape[1] - 1}")
+
+
+def softmax_nll(logits: Operand, labels: Operand) -> Tensor:
+    """Average the negative log-likelihood of the labels under softmax: the empirical risk R̂.
+
+    Parameters
+    ----------
+    logits : (n, m) array_like
+        One row per example, one column per class; any finite size is safe.
+    labels : (n,) array_like of int
+        The classes, 0 ... m - 1.
+
+    Returns
+    -------
+    Tensor
+        0-d: (1/n) Σᵢ (ln Σₖ exp zᵢₖ - zᵢₜ), the homework's U4 and U5. Its gradient is
+        (softmax(z) - onehot(t)) / n, U7.
+
+    Raises
+    ------
+    ValueError
+        If the batch is empty, the shapes do not match, or a label is not a class.
+    TypeError
+        If the labels are not integers.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> z = mg.Tensor([[0.0, 0.0], [10000.0, 0.0]], requires_grad=True)
+    >>> mg.softmax_nll(z, [0, 0]).item()
+    0.34657359027997264
+    """
+    if not isinstance(labels, Tensor | np.ndarray):
+        labels = np.asarray(labels)
+    return nll(logits, logsumexp(logits, axis=-1, keepdims=True), labels)
+
+
+# Penalties of the weights
+
+
+def _l1_penalty(w):  # type: ignore[no-untyped-def]
+    """Compute ‖w‖₁ = Σ |w|."""
+    return np.abs(w).sum()
+
+
+l1_penalty = Op(
+    _l1_penalty,
+    w=lambda g, y, w: g * np.sign(w),
+    name="l1_penalty",
+    kinks=[Kink("w = 0", "0", lambda w: w)],
+    texts={"y": "sum(abs({w}))", "w": "{g} * sign({w})"},
+)
+
+
+def _l2_penalty(w):  # type: ignore[no-untyped-def]
+    """Compute ‖w‖² = Σ w²."""
+    return np.vdot(w, w)
+
+
+l2_penalty = Op(
+    _l2_penalty,
+    w=lambda g, y, w: (2 * g) * w,
+    name="l2_penalty",
+    texts={"y": "sum({w} ** 2)", "w": "2 * {g} * {w}"},
+)
+
+
+def _elastic_net(w, l1, l2):  # type: ignore[no-untyped-def]
+    """Compute λ₁ ‖w‖₁ + λ₂ ‖w‖²."""
+    return l1 * np.abs(w).sum() + l2 * np.vdot(w, w)
+
+
+elastic_net = Op(
+    _elastic_net,
+    w=lambda g, y, w, l1, l2: (g * l1) * np.sign(w) + (2 * g * l2) * w,
+    l1=lambda g, y, w, l1, l2: g * np.abs(w).sum(),
+    l2=lambda g, y, w, l1, l2: g * (w * w).sum(),
+    name="elastic_net",
+    kinks=[Kink("w = 0", "0", lambda w, l1, l2: w)],
+    texts={
+        "y": "{l1} * sum(abs({w})) + {l2} * sum({w} ** 2)",
+        "w": "{g} * {l1} * sign({w}) + 2 * {g} * {l2} * {w}",
+        "l1": "{g} * sum(abs({w}))",
+        "l2": "{g} * sum({w} ** 2)",
+    },
+)
+
+
+def _affine(x, W, b):  # type: ignore[no-untyped-def]
+    """Compute x W + b for rows x."""
+    y = product(x, W)
+    if y.dtype == b.dtype and b.ndim == 1:
+        y += b  # a second array of this size would cost as much as the addition
+        return y
+    return y + b
+
+
+affine = Op(
+    _affine,
+    x=lambda g, y, x, W, b: g @ W.T,
+    W=lambda g, y, x, W, b: x.T @ g,
+    b=lambda g, y, x, W, b: g,
+    symbol="@",
+    name="linear",
+    broadcasts=True,
+    texts={"y": "{x} @ {W} + {b}", "x": "{g} @ {W}ᵀ", "W": "{x}ᵀ @ {g}", "b": "{g}"},
+)
+
+
+def linear(x: Operand, W: Operand, b: Operand) -> Tensor:
+    """Compute ``x @ W + b``, in one op where `x` is a matrix.
+
+    Parameters
+    ----------
+    x : (n, d) array_like
+        One row per example; more or fewer axes work too, by the rules of ``@`` and ``+``.
+    W : (d, m) array_like
+    b : (m,) array_like
+
+    Returns
+    -------
+    (n, m) Tensor
+        Its gradients are ∂L/∂W = xᵀ ∂L/∂y, ∂L/∂b = Σ rows of ∂L/∂y, ∂L/∂x = ∂L/∂y Wᵀ: the
+        homework's U16, U15 and U17 with examples as rows.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match.
+    """
+    x, W, b = (v if isinstance(v, Tensor | np.ndarray) else np.asarray(v) for v in (x, W, b))
+    if x.ndim == 2 and W.ndim == 2:
+        return affine(x, W, b)  # type: ignore[return-value]
+    return x @ W + b  # type: ignore[return-value]

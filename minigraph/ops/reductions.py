@@ -1,0 +1,156 @@
+"""Reductions: axes are summed up, or searched, and `keepdims` keeps them with size 1."""
+
+from typing import Any
+
+import numpy as np
+
+from minigraph.op import Kink, Op
+
+Axis = int | tuple[int, ...] | None
+
+# Largest finite numbers, between which the shift of logsumexp is kept.
+_LARGEST = {np.dtype(t): np.finfo(t).max for t in (np.float16, np.float32, np.float64, np.longdouble)}
+
+
+def put_back(r: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    """Put the reduced axes of `r` back with size 1, so that it broadcasts against `x`."""
+    if keepdims or r.ndim == x.ndim:
+        return r
+    return np.expand_dims(r, tuple(range(x.ndim)) if axis is None else axis)
+
+
+def _spread(g, x, *, axis, keepdims):  # type: ignore[no-untyped-def]
+    """Repeat `g` along the axes over which `x` was summed: the adjoint of `sum`."""
+    return np.broadcast_to(put_back(np.asarray(g), x, axis, keepdims), x.shape)
+
+
+spread = Op(
+    _spread,
+    g=lambda h, y, g, x, axis, keepdims: h.sum(axis=axis, keepdims=keepdims),
+    x=None,
+    name="spread",
+)
+
+
+def _sum(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+    """Add up the entries along the axes."""
+    return np.sum(x, axis=axis, keepdims=keepdims)
+
+
+sum = Op(
+    _sum,
+    x=lambda g, y, x, axis, keepdims: spread(g, x, axis=axis, keepdims=keepdims),
+    name="sum",
+    texts={"x": "spread({g})"},
+)
+
+
+def _mean(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+    """Average the entries along the axes."""
+    return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+mean = Op(
+    _mean,
+    x=lambda g, y, x, axis, keepdims: (
+        spread(g / (x.size // (g.size or 1)), x, axis=axis, keepdims=keepdims)
+    ),
+    name="mean",
+    texts={"x": "spread({g} * {y}.size / {x}.size)"},
+)
+
+
+def _share(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    """Give the cotangent of an extremum to the entries that reach it, in equal parts."""
+    reached = (x == put_back(y, x, axis, keepdims)).astype(x.dtype)
+    return put_back(g, x, axis, keepdims) * reached / reached.sum(axis=axis, keepdims=True)
+
+
+def _lead(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Distance between the two largest entries along the axes: 0 where they tie."""
+    kept = [i for i in range(x.ndim) if axis is not None and i not in np.atleast_1d(axis) % x.ndim]
+    rows = np.transpose(x, kept + [i for i in range(x.ndim) if i not in kept])
+    rows = rows.reshape(*(x.shape[i] for i in kept), -1)
+    top = np.sort(rows, axis=-1)[..., -2:]
+    return top[..., -1] - top[..., 0] if rows.shape[-1] > 1 else np.inf
+
+
+def _max(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+    """Find the largest entry along the axes."""
+    return np.max(x, axis=axis, keepdims=keepdims)
+
+
+max = Op(
+    _max,
+    x=lambda g, y, x, axis, keepdims: _share(g, y, x, axis, keepdims),
+    name="max",
+    kinks=[Kink("the largest entries are equal", "an equal share for each", _lead)],
+    texts={"x": "share({g}, {x} == {y})"},
+)
+
+
+def _min(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+    """Find the smallest entry along the axes."""
+    return np.min(x, axis=axis, keepdims=keepdims)
+
+
+min = Op(
+    _min,
+    x=lambda g, y, x, axis, keepdims: _share(g, y, x, axis, keepdims),
+    name="min",
+    kinks=[
+        Kink(
+            "the smallest entries are equal",
+            "an equal share for each",
+            lambda x, axis=None, keepdims=False: _lead(-x, axis=axis),
+        )
+    ],
+    texts={"x": "share({g}, {x} == {y})"},
+)
+
+
+def _logsumexp(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+    """Compute ln Σ eˣ along the axes without overflow: the largest entry is taken out first."""
+    shift = x.max(axis=axis, keepdims=True)
+    largest = _LARGEST.get(shift.dtype, np.finfo(float).max)
+    shift = np.minimum(np.maximum(shift, -largest), largest)  # so that inf - inf does not occur
+    y = np.log(np.exp(x - shift).sum(axis=axis, keepdims=True)) + shift
+    return y if keepdims else np.squeeze(y, axis)
+
+
+logsumexp = Op(
+    _logsumexp,
+    x=lambda g, y, x, axis, keepdims: (
+        put_back(g, x, axis, keepdims) * np.exp(x - put_back(y, x, axis, keepdims))
+    ),
+    name="logsumexp",
+    texts={"x": "{g} * exp({x} - {y})"},
+)
+
+# Constants by rule: places and truth values carry no gradient.
+
+
+def _argmax(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+    """Find the place of the first largest entry."""
+    return np.argmax(x, axis=axis, keepdims=keepdims)
+
+
+def _argmin(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+    """Find the place of the first smallest entry."""
+    return np.argmin(x, axis=axis, keepdims=keepdims)
+
+
+def _any(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+    """Tell whether any entry is true."""
+    return np.any(x, axis=axis, keepdims=keepdims)
+
+
+def _all(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+    """Tell whether all entries are true."""
+    return np.all(x, axis=axis, keepdims=keepdims)
+
+
+argmax = Op(_argmax, x=None, name="argmax")
+argmin = Op(_argmin, x=None, name="argmin")
+any = Op(_any, x=None, name="any")
+all = Op(_all, x=None, name="all")

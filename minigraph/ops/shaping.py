@@ -1,0 +1,227 @@
+"""Shaping ops: every entry of the result is an entry of an input, at another place."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigraph.op import Op
+from minigraph.tensor import Operand, Tensor, is_array
+
+
+def _reshape(x, *, shape):  # type: ignore[no-untyped-def]
+    """Give the same entries another shape, in C order; one size may be -1."""
+    return np.reshape(x, shape)
+
+
+reshape = Op(
+    _reshape,
+    x=lambda g, y, x, shape: g.reshape(x.shape),
+    name="reshape",
+    texts={"x": "{g}.reshape({x}.shape)"},
+)
+
+
+def _transpose(x, *, axes=None):  # type: ignore[no-untyped-def]
+    """Permute the axes; reverse them by default."""
+    return np.transpose(x, axes)
+
+
+def _inverse(axes: Sequence[int] | None) -> Sequence[int] | None:
+    if axes is None:
+        return None
+    return [int(i) for i in np.argsort([axis % len(axes) for axis in axes])]
+
+
+transpose = Op(
+    _transpose,
+    x=lambda g, y, x, axes: np.transpose(g, _inverse(axes)),
+    name="transpose",
+    texts={"y": "{x}ᵀ", "x": "{g}ᵀ"},
+)
+
+
+def _swapaxes(x, *, axis1, axis2):  # type: ignore[no-untyped-def]
+    """Exchange two axes."""
+    return np.swapaxes(x, axis1, axis2)
+
+
+swapaxes = Op(
+    _swapaxes,
+    x=lambda g, y, x, axis1, axis2: g.swapaxes(axis1, axis2),
+    name="swapaxes",
+    texts={"x": "{g}.swapaxes({axis1}, {axis2})"},
+)
+
+
+def _squeeze(x, *, axis=None):  # type: ignore[no-untyped-def]
+    """Drop axes of size 1."""
+    return np.squeeze(x, axis)
+
+
+squeeze = Op(
+    _squeeze,
+    x=lambda g, y, x, axis: g.reshape(x.shape),
+    name="squeeze",
+    texts={"x": "{g}.reshape({x}.shape)"},
+)
+
+
+def _expand_dims(x, *, axis):  # type: ignore[no-untyped-def]
+    """Insert axes of size 1."""
+    return np.expand_dims(x, axis)
+
+
+expand_dims = Op(
+    _expand_dims,
+    x=lambda g, y, x, axis: g.reshape(x.shape),
+    name="expand_dims",
+    texts={"x": "{g}.reshape({x}.shape)"},
+)
+
+
+def _broadcast_to(x, *, shape):  # type: ignore[no-untyped-def]
+    """Repeat along new axes and axes of size 1, without copying."""
+    return np.broadcast_to(x, shape)
+
+
+broadcast_to = Op(
+    _broadcast_to,
+    x=lambda g, y, x, shape: g,  # the sweep undoes the broadcasting
+    name="broadcast_to",
+    broadcasts=True,
+    texts={"x": "{g}"},
+)
+
+
+def _copy(x):  # type: ignore[no-untyped-def]
+    """Copy the entries."""
+    return np.array(x)
+
+
+copy = Op(_copy, x=lambda g, y, x: g, name="copy", texts={"x": "{g}"})
+
+
+def _cast(x, *, dtype):  # type: ignore[no-untyped-def]
+    """Convert to another dtype, always into a new array."""
+    return np.asarray(x).astype(dtype) if not is_array(x) else x.astype(dtype)
+
+
+cast = Op(
+    _cast,
+    x=lambda g, y, x, dtype: g.astype(x.dtype),
+    name="astype",
+    texts={"y": "{x}.astype({dtype})", "x": "{g}.astype({x}.dtype)"},
+)
+cast_to_constant = Op(_cast, x=None, name="astype", texts={"y": "{x}.astype({dtype})"})
+
+
+def astype(x: Operand, dtype: Any) -> Tensor:
+    """Convert to another dtype; integers and booleans carry no gradient."""
+    dtype = np.dtype(dtype)
+    return (cast if dtype.kind == "f" else cast_to_constant)(x, dtype=dtype)
+
+
+# Joining. Each input's cotangent is its own part of g.
+
+
+def _concatenate(*arrays, axis=0):  # type: ignore[no-untyped-def]
+    """Join along an existing axis."""
+    return np.concatenate(arrays, axis)
+
+
+def _part(g: Any, arrays: tuple[Any, ...], i: int, axis: int) -> Any:
+    start = sum(array.shape[axis] for array in arrays[:i])
+    stop = start + arrays[i].shape[axis]
+    return g[(slice(None),) * (axis % g.ndim) + (slice(start, stop),)]
+
+
+concatenation = Op(
+    _concatenate,
+    each=lambda i: lambda g, y, *arrays, axis: _part(g, arrays, i, axis),
+    name="concatenate",
+)
+
+
+def concatenate(arrays: Sequence[Operand], axis: int | None = 0) -> Tensor:
+    """Join `arrays` along an existing axis; None joins their flat forms."""
+    if axis is None:
+        return concatenation(*(reshape(array, (-1,)) for array in arrays))
+    return concatenation(*arrays, axis=axis)
+
+
+def _stack(*arrays, axis=0):  # type: ignore[no-untyped-def]
+    """Join along a new axis."""
+    return np.stack(arrays, axis)
+
+
+stacking = Op(
+    _stack,
+    each=lambda i: lambda g, y, *arrays, axis: g[(slice(None),) * (axis % g.ndim) + (i,)],
+    name="stack",
+)
+
+
+def stack(arrays: Sequence[Operand], axis: int = 0) -> Tensor:
+    """Join `arrays` of one shape along a new axis."""
+    return stacking(*arrays, axis=axis)
+
+
+# Indexing. Arrays in an index are inputs of the op, and a mark stands in their place.
+
+_ARRAY = "array"
+
+
+def _filled(index: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not arrays:
+        return index
+    rest = iter(arrays)
+    return tuple(next(rest) if part == _ARRAY else part for part in index)
+
+
+def _getitem(*inputs, index):  # type: ignore[no-untyped-def]
+    """Take entries: slices, integers, boolean and integer arrays, as NumPy does."""
+    x, *arrays = inputs
+    return x[_filled(index, arrays)]
+
+
+def _scatter(*inputs, index):  # type: ignore[no-untyped-def]
+    """Put `g` where it was taken from, into zeros like `x`; repeated places add up."""
+    g, x, *arrays = inputs
+    out = np.zeros_like(x)
+    place = _filled(index, arrays)
+    if any(array.dtype.kind in "iu" for array in arrays):
+        np.add.at(out, place, g)
+    else:
+        out[place] = g
+    return out
+
+
+indexing = Op(
+    _getitem,
+    each=lambda i: None if i else lambda g, y, x, *arrays, index: scatter(g, x, *arrays, index=index),
+    name="getitem",
+)
+scatter = Op(
+    _scatter,
+    each=lambda i: None if i else lambda g, y, _, x, *arrays, index: indexing(g, *arrays, index=index),
+    name="scatter",
+)
+
+
+def getitem(x: Operand, index: Any) -> Tensor:
+    """Take ``x[index]`` by NumPy's rules; the cotangent of a repeated entry adds up."""
+    parts = index if isinstance(index, tuple) else (index,)
+    arrays = []
+    pattern: list[Any] = []
+    for part in parts:
+        if isinstance(part, Tensor) and part.ndim == 0 and part.dtype.kind in "iu":
+            part = int(part)
+        if isinstance(part, list | bool | Tensor) or is_array(part):
+            array = part if isinstance(part, Tensor) else np.asarray(part)
+            if array.dtype.kind not in "iub" and array.size:
+                raise IndexError(f"getitem: an index array of dtype {array.dtype}, not integers or booleans")
+            arrays.append(array if array.size or array.dtype.kind in "iub" else array.astype(int))
+            part = _ARRAY
+        pattern.append(part)
+    return indexing(x, *arrays, index=tuple(pattern))

@@ -1,0 +1,309 @@
+"""The reverse sweep: from an output back to the leaves, one formula per edge."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from heapq import heappop, heappush
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+
+from minigraph.graph import ancestors, check_unwritten
+from minigraph.modes import enable_grad
+from minigraph.op import constant
+from minigraph.tensor import Operand, Tensor, is_array
+
+__all__ = ["grad"]
+
+# consumer, slot, input, cotangent of the consumer, the part sent to the input, the input's total
+Observer = Callable[[Tensor, int, Tensor, Any, Any, Any], None]
+
+
+class Cotangent(NamedTuple):
+    """What a sweep found for one tensor; `owned` if no other array shares its memory."""
+
+    tensor: Tensor
+    value: Any
+    owned: bool
+
+
+def sweep(
+    seeds: Sequence[tuple[Tensor, Any]],
+    wanted: Sequence[Tensor] | None = None,
+    create_graph: bool = False,
+    observer: Observer | None = None,
+) -> list[Cotangent]:
+    """Carry cotangents from outputs back to leaves, in descending order of recording.
+
+    Parameters
+    ----------
+    seeds : sequence of (Tensor, cotangent)
+        The outputs, each with a cotangent of its shape and dtype.
+    wanted : sequence of Tensor, optional
+        Only the formulas on the way to these are computed, and only these are returned;
+        by default the leaves that require a gradient, and tensors that retain theirs.
+    create_graph : bool
+        Run the formulas on Tensors, so that the cotangents have a graph of their own.
+    observer : callable, optional
+        Called once per edge with (consumer, slot, input, cotangent, part, total). The arrays are
+        valid during the call only.
+
+    Returns
+    -------
+    list of Cotangent
+    """
+    useful = None if wanted is None else _leading_to(wanted, [t for t, _ in seeds])
+    keep = () if wanted is None else {t.number for t in wanted}
+    table: dict[int, Any] = {}  # cotangents in work, by the number of their tensor
+    tensors: dict[int, Tensor] = {}
+    owned: set[int] = set()  # those that may be added to in place
+    heap: list[int] = []
+    found: list[Cotangent] = []
+    for tensor, seed in seeds:
+        number = tensor.number
+        if number in table:
+            table[number] = table[number] + seed
+            continue
+        table[number], tensors[number] = seed, tensor
+        if tensor.op is not None:
+            heappush(heap, -number)
+    while heap:
+        number = -heappop(heap)
+        node, g = tensors[number], table.pop(number)
+        if node._retains_grad or number in keep:
+            found.append(Cotangent(node, g, False))
+        check_unwritten(node)
+        op, inputs, attributes = node.op, node.inputs, node.attributes
+        assert op is not None
+        y, values = (node, inputs) if create_graph else (node._data, node.values)
+        for slot, vjp in enumerate(op.vjps or op.formulas(len(inputs))):
+            input = inputs[slot]
+            if vjp is None or type(input) is not Tensor or not input._requires_grad:
+                continue
+            key = input.number
+            if useful is not None and key not in useful:
+                continue
+            part = vjp(g, y, *values, **attributes) if attributes else vjp(g, y, *values)
+            data = input._data
+            try:
+                fits = part.shape == data.shape and part.dtype is data.dtype
+            except AttributeError:
+                fits = False
+            if not fits or (type(part) is Tensor) is not create_graph:
+                part = _fitted(part, node, slot, create_graph)
+            if key not in table:
+                table[key], tensors[key] = part, input
+                if input.op is not None:
+                    heappush(heap, -key)
+                elif op.trusted and _is_new(part, g, y, values):
+                    owned.add(key)
+            elif key in owned:
+                table[key] += part
+            else:
+                table[key] = table[key] + part
+                if not create_graph:
+                    owned.add(key)
+            if observer is not None:
+                observer(node, slot, input, g, part, table[key])
+    for number, value in table.items():  # what is left are leaves
+        if wanted is None or number in keep:
+            found.append(Cotangent(tensors[number], value, number in owned))
+    return found
+
+
+def _leading_to(wanted: Sequence[Tensor], outputs: Sequence[Tensor]) -> set[int]:
+    """Numbers of the tensors between `wanted` and `outputs`, both included."""
+    useful = {tensor.number for tensor in wanted}
+    for node in ancestors(outputs):
+        if node.op is not None:
+            formulas = node.op.formulas(len(node.inputs))
+            for input, vjp in zip(node.inputs, formulas):
+                if vjp is not None and type(input) is Tensor and input.number in useful:
+                    useful.add(node.number)
+    return useful
+
+
+def _is_new(part: Any, g: Any, y: Any, values: tuple[Any, ...]) -> bool:
+    """Tell whether a formula made a new array, which a leaf can take over without a copy."""
+    if type(part) is not np.ndarray or part.base is not None or part is g or part is y:
+        return False
+    return all(part is not value for value in values)
+
+
+def _fitted(part: Any, node: Tensor, slot: int, create_graph: bool) -> Any:
+    """Bring what a formula returned to the shape and dtype of its input, where a rule says how."""
+    op, input = node.op, node.inputs[slot]
+    assert op is not None
+    if create_graph and is_array(part):
+        part = constant(part)
+    elif not create_graph and type(part) is Tensor:
+        part = part._data
+    if not (type(part) is Tensor or is_array(part)):
+        raise TypeError(
+            f"{op.name}: the formula of {op.input_name(slot)} returned {type(part).__name__}; "
+            f"expected an array {input.dtype}{list(input.shape)}"
+        )
+    given = f"{part.dtype}{list(part.shape)}"
+    if part.shape != input.shape and op.broadcasts and _broadcasts_to(input.shape, part.shape):
+        part = unbroadcast(part, input.shape)
+    promoted = node.dtype != input.dtype and part.dtype.kind == "f"
+    if part.dtype != input.dtype and promoted:
+        part = part.astype(input.dtype)
+    if part.shape != input.shape or part.dtype != input.dtype:
+        raise (TypeError if part.shape == input.shape else ValueError)(
+            f"{op.name}: the formula of {op.input_name(slot)} returned {given}; "
+            f"expected {input.dtype}{list(input.shape)}, as {input._label()} has"
+        )
+    return part
+
+
+def _broadcasts_to(shape: tuple[int, ...], result: tuple[int, ...]) -> bool:
+    return len(shape) <= len(result) and all(
+        n in (1, m) for n, m in zip(shape[::-1], result[::-1])
+    )
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum `g` over the axes along which an input of this shape was repeated."""
+    extra = g.ndim - len(shape)
+    axes = tuple(
+        axis for axis, n in enumerate(g.shape) if axis < extra or (shape[axis - extra] == 1 != n)
+    )
+    total = g.sum(axis=axes[0] if len(axes) == 1 else axes)
+    return total if total.shape == shape else total.reshape(shape)
+
+
+def _seed(output: Tensor, grad: Any, what: str) -> Any:
+    """Check the cotangent given for an output, or make the default one."""
+    if not output._requires_grad:
+        raise RuntimeError(
+            f"{what}: no gradient flows to {output._label()}: nothing that it was made from "
+            "requires one, or it was made under no_grad() or cut off by detach()"
+        )
+    if grad is None:
+        if output.size != 1:
+            raise ValueError(
+                f"{what}: {output._label()} is not a scalar; reduce it (sum, mean), or give the "
+                "cotangent"
+            )
+        data = output._data
+        return data.dtype.type(1) if isinstance(data, np.generic) else np.ones_like(data)
+    if isinstance(grad, bool | int | float):
+        grad = output.dtype.type(grad)
+    if not isinstance(grad, Tensor) and not is_array(grad):
+        grad = np.asarray(grad)
+    if grad.shape != output.shape:
+        raise ValueError(f"{what}: cotangent of shape {grad.shape} for {output._label()}")
+    if grad.dtype != output.dtype:
+        raise TypeError(f"{what}: cotangent of dtype {grad.dtype} for {output._label()}")
+    return grad
+
+
+def backward(output: Tensor, grad: Operand | None = None) -> None:
+    """Add the gradient of `output` to its leaves' `.grad`; see `Tensor.backward`."""
+    seed = _seed(output, grad, "backward")
+    found = sweep([(output, seed._data if isinstance(seed, Tensor) else seed)])
+    for entry in found:  # nothing is deposited before the whole sweep has succeeded
+        tensor = entry.tensor
+        if tensor._grad is not None:
+            tensor._grad = np.asarray(tensor._grad + entry.value)
+        elif tensor._requires_grad:
+            tensor._grad = _own_array(entry)
+
+
+def _own_array(entry: Cotangent) -> Any:
+    value = entry.value
+    if entry.owned and not isinstance(value, np.generic):
+        return value
+    return np.array(value) if isinstance(value, np.ndarray | np.generic) else value.copy()
+
+
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor,
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Tensor: ...
+@overload
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor, ...]: ...
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> Any:
+    """Give the gradient of the outputs' sum with respect to each input; `.grad` is not touched.
+
+    Parameters
+    ----------
+    outputs : Tensor or sequence of Tensor
+        Scalars, unless `grad_outputs` gives their cotangents.
+    inputs : Tensor or sequence of Tensor
+        Leaves or tensors in between, that require a gradient.
+    grad_outputs : array_like or sequence, optional
+        One cotangent per output, of its shape and dtype.
+    create_graph : bool
+        Record how the gradients are made, so that they can be differentiated again.
+    allow_unused : bool
+        Give None for an input that the outputs do not depend on, in place of an error.
+
+    Returns
+    -------
+    Tensor or tuple of Tensor
+        Of each input's shape and dtype; one Tensor for one input.
+
+    Raises
+    ------
+    RuntimeError
+        If no gradient flows to an output, an input is unused or requires no gradient, or an array
+        that a formula reads has been written since.
+    ValueError, TypeError
+        If a cotangent is missing, or has the wrong shape or dtype.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> x = mg.Tensor(2.0, requires_grad=True)
+    >>> slope = mg.grad(x**3, x, create_graph=True)
+    >>> slope, mg.grad(slope, x)
+    (Tensor(12., dtype=float64, op=multiply), Tensor(12., dtype=float64))
+    """
+    ends = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    given = (grad_outputs,) if isinstance(outputs, Tensor) else grad_outputs or (None,) * len(ends)
+    if len(given) != len(ends):
+        raise ValueError(f"grad: {len(ends)} outputs, but {len(given)} cotangents")
+    seeds = []
+    for end, cotangent in zip(ends, given):
+        seed = _seed(end, cotangent, "grad")
+        if create_graph and not isinstance(seed, Tensor):
+            seed = constant(seed)
+        elif isinstance(seed, Tensor) and not create_graph:
+            seed = seed._data
+        seeds.append((end, seed))
+    for tensor in wanted:
+        if not tensor._requires_grad:
+            raise RuntimeError(f"grad: {tensor._label()} does not require a gradient")
+    with enable_grad() if create_graph else nullcontext():
+        found = {c.tensor.number: c for c in sweep(seeds, wanted, create_graph)}
+    results = []
+    for place, tensor in enumerate(wanted):
+        entry = found.get(tensor.number)
+        if entry is None and not allow_unused:
+            raise RuntimeError(
+                f"grad: input {place}, {tensor._label()}, does not lead to the output; "
+                "allow_unused=True gives None for it"
+            )
+        if entry is None or create_graph:
+            results.append(entry and entry.value)
+        else:
+            results.append(constant(_own_array(entry)))
+    return results[0] if isinstance(inputs, Tensor) else tuple(results)

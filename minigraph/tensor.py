@@ -1,0 +1,556 @@
+"""Tensor: an array, and how it was made.
+
+The operators and array methods are attached by `minigraph.ops`, where the formulas are.
+"""
+
+import copy as copying
+import math
+import operator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Self, final
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from minigraph.modes import current_mode, tick
+
+if TYPE_CHECKING:
+    from minigraph.op import Op
+
+__all__ = ["Tensor"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Operand = ArrayLike | "Tensor"
+
+# The rule that answers for a NumPy function called on Tensors; filled by `minigraph.ops`.
+RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+# These look at values or shapes only; their results carry no gradient by nature.
+VALUE_FUNCTIONS: set[Callable[..., Any]] = {
+    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj,
+    np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.shares_memory,
+    np.may_share_memory, np.isfinite, np.isnan, np.isinf, np.signbit, np.isclose, np.allclose,
+    np.array_equal, np.array_equiv, np.any, np.all, np.count_nonzero, np.nonzero,
+    np.flatnonzero, np.argwhere, np.argsort, np.searchsorted, np.digitize, np.bincount,
+    np.array_repr, np.array_str, np.array2string,
+}  # fmt: skip
+
+
+@final
+class Tensor:
+    """An array that remembers how it was made, so that gradients can be derived.
+
+    Parameters
+    ----------
+    data : array_like
+        Floats, integers or booleans of any shape. NumPy's rules give the dtype.
+    requires_grad : bool
+        Ask for the gradient with respect to this tensor. Floating point only.
+    name : str, optional
+        Shown in drawings and error messages.
+    dtype : dtype_like, optional
+        Converts `data`.
+    copy : bool
+        With False the tensor shares the memory of `data`, and a write to that array by other
+        means than this tensor goes unnoticed.
+
+    Attributes
+    ----------
+    op : Op or None
+        What made it, when that was recorded; None for a leaf.
+    inputs : tuple
+        The operands given to `op`: tensors, arrays and numbers. A tensor points to its inputs
+        only, so a graph is freed by reference counts alone.
+    attributes : dict
+        The keyword arguments given to `op`.
+    scope : tuple of str
+        The `minigraph.scope` in which it was made.
+    number : int
+        Its place in the order of recording.
+
+    Raises
+    ------
+    TypeError
+        If `data` is complex, an object, text, a date or masked; if `requires_grad` is asked of
+        integers or booleans.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> x = mg.Tensor([1.0, 2.0, 3.0], requires_grad=True, name="x")
+    >>> y = (x * x).sum()
+    >>> y
+    Tensor(14., dtype=float64, op=sum)
+    >>> y.backward()
+    >>> x.grad
+    array([2., 4., 6.])
+    """
+
+    __slots__ = (
+        "__weakref__", "_data", "_grad", "_name", "_requires_grad", "_retains_grad", "_written",
+        "attributes", "inputs", "number", "op", "scope", "values",
+    )  # fmt: skip
+
+    _data: Any  # ndarray; a NumPy scalar for a 0-d result; an array that dispatches like one
+    _grad: Any
+    _written: list[int] | None  # time of the last counted write, one list for all that share memory
+    op: "Op | None"
+    inputs: tuple[Any, ...]
+    values: tuple[Any, ...]  # the inputs' arrays, as the formulas read them
+    attributes: dict[str, Any]
+    number: int
+    scope: tuple[str, ...]
+
+    def __init__(
+        self,
+        data: Operand,
+        requires_grad: bool = False,
+        name: str | None = None,
+        dtype: DTypeLike | None = None,
+        copy: bool = True,
+    ) -> None:
+        self._data = _as_data(data, dtype, copy)
+        self._grad = None
+        self._written = None
+        self._retains_grad = False
+        self.op = None
+        self.inputs = self.values = ()
+        self.attributes = {}
+        self.number = tick()
+        self.scope = current_mode().scope
+        self.name = name
+        self._requires_grad = False
+        self.requires_grad = requires_grad
+
+    # What it is
+
+    @property
+    def data(self) -> Array:
+        """The array itself; read-only where an op made it. Assigning copies values into it."""
+        data = self._data
+        if isinstance(data, np.generic):
+            data = np.asarray(data)
+            data.setflags(False)
+        return data  # type: ignore[no-any-return]
+
+    @data.setter
+    def data(self, value: ArrayLike) -> None:
+        array = np.asarray(value)
+        if array.shape != self.shape:
+            raise ValueError(
+                f"data: shape {array.shape} cannot replace shape {self.shape} of {self._label()}"
+            )
+        self._write("data =", lambda target: np.copyto(target, array, casting="same_kind"))
+
+    @property
+    def grad(self) -> Array | None:
+        """The gradient left by `backward`: None, or a writable array that shares no memory."""
+        return self._grad  # type: ignore[no-any-return]
+
+    @grad.setter
+    def grad(self, value: ArrayLike | None) -> None:
+        if value is None or value is self._grad:
+            self._grad = value
+            return
+        array = np.array(value)
+        if array.shape != self.shape or array.dtype != self.dtype:
+            raise ValueError(
+                f"grad: expected {self.dtype}{list(self.shape)} for {self._label()}, "
+                f"got {array.dtype}{list(array.shape)}"
+            )
+        self._grad = array
+
+    @property
+    def name(self) -> str | None:
+        """Shown in drawings and error messages; may be set at any time."""
+        return self._name  # type: ignore[no-any-return]
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name: expected a string or None, got {type(name).__name__}")
+        self._name = name
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to or through this tensor; may be set on leaves."""
+        return self._requires_grad  # type: ignore[no-any-return]
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self.op is not None:
+            raise RuntimeError(
+                f"requires_grad: {self._label()} was made by {self.op.name}, so it follows from "
+                "its inputs; use detach() to cut it off"
+            )
+        if value and self.dtype.kind != "f":
+            raise TypeError(
+                f"requires_grad: {self.dtype} has no gradient; give floats (dtype=float, or 1.0 "
+                "in place of 1)"
+            )
+        self._requires_grad = bool(value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return self._data.shape  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return math.prod(self._data.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the entries."""
+        return self._data.dtype  # type: ignore[no-any-return]
+
+    def item(self) -> Any:
+        """Give the only entry as a Python number.
+
+        Raises
+        ------
+        ValueError
+            If there is not exactly one entry.
+        """
+        if self.size != 1:
+            raise ValueError(f"item: {self._label()} has {self.size} entries, not one")
+        return self._data.item()
+
+    def numpy(self) -> Array:
+        """Copy the values into a new, writable array, without gradient."""
+        return np.array(self._data)
+
+    def detach(self) -> "Tensor":
+        """Give a leaf that shares the memory and carries no gradient."""
+        if self._written is None:
+            self._written = [0]
+        leaf = Tensor(self.data, copy=False)
+        leaf._written = self._written
+        leaf._name = self._name
+        return leaf
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this tensor too when `backward` passes, as for a leaf.
+
+        Raises
+        ------
+        RuntimeError
+            If no gradient flows through it.
+        """
+        if not self._requires_grad:
+            raise RuntimeError(f"retain_grad: no gradient flows through {self._label()}")
+        self._retains_grad = True
+
+    def zero_grad(self) -> None:
+        """Forget the gradient: `.grad` becomes None."""
+        self._grad = None
+
+    def backward(self, grad: Operand | None = None) -> None:
+        """Add the gradient of this tensor to the `.grad` of every leaf that it was made from.
+
+        Parameters
+        ----------
+        grad : array_like, optional
+            Cotangent of this tensor, of its shape and dtype. 1 for a tensor of one entry.
+
+        Raises
+        ------
+        RuntimeError
+            If no gradient flows to this tensor, or an array that a formula reads has been
+            written since it was recorded.
+        ValueError, TypeError
+            If `grad` is missing for more than one entry, or has another shape or dtype.
+
+        See Also
+        --------
+        minigraph.grad : returns gradients, and leaves `.grad` alone.
+        """
+        from minigraph.sweep import backward  # the sweep knows Tensor; Tensor need not know it
+
+        backward(self, grad)
+
+    # Writing in place: counted, so that a sweep that still needs the old values can refuse
+
+    def _write(self, what: str, write: Callable[[Array], object]) -> None:
+        if self.op is not None:
+            raise RuntimeError(
+                f"{what}: {self._label()} was made by {self.op.name} and is part of a graph; "
+                "write t = t + ... (or np.where for a part of it) in place of writing into it"
+            )
+        array = np.asarray(self._data)
+        frozen = not array.flags.writeable
+        if frozen and 0 in array.strides and array.size > 1:
+            raise RuntimeError(f"{what}: entries of {self._label()} share memory; copy() it first")
+        if frozen:
+            array.setflags(True)
+        try:
+            write(array)
+        finally:
+            if self._written is None:
+                self._written = [0]
+            self._written[0] = tick()
+            if frozen:
+                array.setflags(False)
+        self._data = array
+
+    def _write_checked(self, what: str, value: Any, write: Callable[[Array, Any], object]) -> Self:
+        needed = [t for t in (self, value) if isinstance(t, Tensor) and t._requires_grad]
+        if needed and current_mode().grad:
+            raise RuntimeError(
+                f"{what}: the gradient of {needed[0]._label()} would be lost by a write in place; "
+                "write t = t + ... in its place, or put an update under `with mg.no_grad():`"
+            )
+        number = value._data if isinstance(value, Tensor) else value
+        try:
+            self._write(what, lambda array: write(array, number))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{what}: {self._label()}: {error}") from None
+        return self
+
+    def __setitem__(self, index: Any, value: Operand) -> None:
+        place = index_values(index)
+        self._write_checked("t[...] =", value, lambda array, v: operator.setitem(array, place, v))
+
+    def __iadd__(self, other: Operand) -> Self:
+        return self._write_checked("t += ...", other, lambda a, v: np.add(a, v, out=a))
+
+    def __isub__(self, other: Operand) -> Self:
+        return self._write_checked("t -= ...", other, lambda a, v: np.subtract(a, v, out=a))
+
+    def __imul__(self, other: Operand) -> Self:
+        return self._write_checked("t *= ...", other, lambda a, v: np.multiply(a, v, out=a))
+
+    def __itruediv__(self, other: Operand) -> Self:
+        return self._write_checked("t /= ...", other, lambda a, v: np.divide(a, v, out=a))
+
+    def __ipow__(self, other: Operand) -> Self:  # type: ignore[misc]
+        return self._write_checked("t **= ...", other, lambda a, v: np.power(a, v, out=a))
+
+    # Python's protocols
+
+    def _label(self) -> str:
+        name = repr(self._name) if self._name else "a tensor"
+        return f"{name} {self.dtype}{list(self.shape)}"
+
+    def __repr__(self) -> str:
+        parts = [np.array2string(self.data, separator=", ", prefix="Tensor("), f"dtype={self.dtype}"]
+        if self._name is not None:
+            parts.append(f"name={self._name!r}")
+        if self.op is not None:
+            parts.append(f"op={self.op.name}")
+        elif self._requires_grad:
+            parts.append("requires_grad=True")
+        return f"Tensor({', '.join(parts)})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(f"bool: {self._label()} has {self.size} entries; use .any() or .all()")
+        return bool(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind != "i" and self.dtype.kind != "u":
+            raise TypeError(f"only an integer can be an index, not {self._label()}")
+        return operator.index(self.item())
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len: a 0-d tensor has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        if self.ndim == 0:
+            raise TypeError("iter: a 0-d tensor has nothing to iterate over")
+        return (self[i] for i in range(len(self)))
+
+    def __contains__(self, value: object) -> bool:
+        return bool(np.any(self._data == (value._data if isinstance(value, Tensor) else value)))
+
+    def __hash__(self) -> int:  # identity, though == is elementwise: tensors are keys by what they are
+        return id(self)
+
+    def __copy__(self) -> "Tensor":
+        return copying.deepcopy(self)
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("Tensor is final: hold tensors in your class instead")
+
+    # NumPy's protocols
+
+    __array_priority__ = 1000
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if self._requires_grad:
+            raise TypeError(
+                f"np.asarray: turning {self._label()} into an array would lose its gradient; use "
+                "t.data if that is meant, np.stack or np.concatenate to join tensors"
+            )
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method != "__call__":
+            return _without_rule(getattr(ufunc, method), f"np.{ufunc.__name__}.{method}", inputs, options)
+        return _numpy_call(ufunc, inputs, options)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, inputs: Any, options: Any
+    ) -> Any:
+        return _numpy_call(function, inputs, options)
+
+    if TYPE_CHECKING:  # attached by minigraph.ops; the formulas are there
+
+        def __add__(self, other: Operand) -> "Tensor": ...
+        def __radd__(self, other: Operand) -> "Tensor": ...
+        def __sub__(self, other: Operand) -> "Tensor": ...
+        def __rsub__(self, other: Operand) -> "Tensor": ...
+        def __mul__(self, other: Operand) -> "Tensor": ...
+        def __rmul__(self, other: Operand) -> "Tensor": ...
+        def __truediv__(self, other: Operand) -> "Tensor": ...
+        def __rtruediv__(self, other: Operand) -> "Tensor": ...
+        def __floordiv__(self, other: Operand) -> "Tensor": ...
+        def __rfloordiv__(self, other: Operand) -> "Tensor": ...
+        def __pow__(self, other: Operand) -> "Tensor": ...
+        def __rpow__(self, other: Operand) -> "Tensor": ...
+        def __matmul__(self, other: Operand) -> "Tensor": ...
+        def __rmatmul__(self, other: Operand) -> "Tensor": ...
+        def __and__(self, other: Operand) -> "Tensor": ...
+        def __rand__(self, other: Operand) -> "Tensor": ...
+        def __or__(self, other: Operand) -> "Tensor": ...
+        def __ror__(self, other: Operand) -> "Tensor": ...
+        def __xor__(self, other: Operand) -> "Tensor": ...
+        def __rxor__(self, other: Operand) -> "Tensor": ...
+        def __lt__(self, other: Operand) -> "Tensor": ...
+        def __le__(self, other: Operand) -> "Tensor": ...
+        def __gt__(self, other: Operand) -> "Tensor": ...
+        def __ge__(self, other: Operand) -> "Tensor": ...
+        def __eq__(self, other: object) -> "Tensor": ...  # type: ignore[override]
+        def __ne__(self, other: object) -> "Tensor": ...  # type: ignore[override]
+        def __neg__(self) -> "Tensor": ...
+        def __pos__(self) -> "Tensor": ...
+        def __abs__(self) -> "Tensor": ...
+        def __invert__(self) -> "Tensor": ...
+        def __getitem__(self, index: Any) -> "Tensor": ...
+        @property
+        def T(self) -> "Tensor": ...
+        @property
+        def mT(self) -> "Tensor": ...
+        def sum(self, axis: Any = None, keepdims: bool = False) -> "Tensor": ...
+        def mean(self, axis: Any = None, keepdims: bool = False) -> "Tensor": ...
+        def max(self, axis: Any = None, keepdims: bool = False) -> "Tensor": ...
+        def min(self, axis: Any = None, keepdims: bool = False) -> "Tensor": ...
+        def any(self, axis: Any = None, keepdims: bool = False) -> "Tensor": ...
+        def all(self, axis: Any = None, keepdims: bool = False) -> "Tensor": ...
+        def argmax(self, axis: int | None = None, keepdims: bool = False) -> "Tensor": ...
+        def argmin(self, axis: int | None = None, keepdims: bool = False) -> "Tensor": ...
+        def dot(self, other: Operand) -> "Tensor": ...
+        def clip(self, min: Operand | None = None, max: Operand | None = None) -> "Tensor": ...
+        def reshape(self, *shape: Any) -> "Tensor": ...
+        def transpose(self, *axes: Any) -> "Tensor": ...
+        def swapaxes(self, axis1: int, axis2: int) -> "Tensor": ...
+        def squeeze(self, axis: Any = None) -> "Tensor": ...
+        def astype(self, dtype: DTypeLike) -> "Tensor": ...
+        def copy(self) -> "Tensor": ...
+
+
+def is_array(value: object) -> bool:
+    """Tell whether `value` is NumPy's array or scalar, or of a library that answers its protocols."""
+    return isinstance(value, np.ndarray | np.generic) or (
+        hasattr(value, "__array_function__")
+        and hasattr(value, "dtype")
+        and type(value) is not Tensor
+    )
+
+
+def check_kind(array: Any, what: str) -> Any:
+    """Give `array` back if it holds floats, integers or booleans; otherwise say what it holds."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{what}: a masked array would lose its mask; use filled(...) first")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{what}: {array.dtype} data; minigraph holds floats, integers and booleans"
+        )
+    return array
+
+
+def _as_data(data: Any, dtype: DTypeLike | None, copy: bool) -> Any:
+    if isinstance(data, Tensor):
+        if data._requires_grad:
+            raise TypeError("Tensor(t) would cut t's gradient; use t.detach() or t.copy()")
+        data = data._data
+    if is_array(data) and not isinstance(data, np.ndarray):  # Dask, CuPy: stays what it is
+        check_kind(data, "Tensor")
+        data = data if dtype is None else data.astype(dtype)
+        return data.copy() if copy else data
+    if isinstance(data, np.ma.MaskedArray):
+        check_kind(data, "Tensor")
+    try:
+        array = np.array(data, dtype=dtype, copy=copy or None if not is_array(data) else copy)
+    except ValueError as error:
+        raise ValueError(f"Tensor: {error}") from None
+    return check_kind(array, "Tensor")
+
+
+def index_values(index: Any) -> Any:
+    """Replace the integer and boolean Tensors in an index by their arrays."""
+    if isinstance(index, tuple):
+        return tuple(map(index_values, index))
+    return index._data if isinstance(index, Tensor) else index
+
+
+def _values(arguments: Any) -> Any:
+    """Replace Tensors by their arrays in (nested) arguments."""
+    if isinstance(arguments, Tensor):
+        return arguments.data
+    if isinstance(arguments, list | tuple):
+        return type(arguments)(map(_values, arguments))
+    if isinstance(arguments, dict):
+        return {key: _values(value) for key, value in arguments.items()}
+    return arguments
+
+
+def _any_requires_grad(arguments: Any) -> bool:
+    if isinstance(arguments, Tensor):
+        return arguments._requires_grad  # type: ignore[no-any-return]
+    if isinstance(arguments, dict):
+        arguments = arguments.values()
+    elif not isinstance(arguments, list | tuple):
+        return False
+    return any(map(_any_requires_grad, arguments))
+
+
+def _numpy_call(function: Callable[..., Any], inputs: Any, options: dict[str, Any]) -> Any:
+    if "out" in options:
+        raise TypeError(
+            f"np.{function.__name__}: out= would write into an array behind a graph's back; "
+            "write t = ... in its place (also for `array += tensor`)"
+        )
+    if function in RULES:
+        return RULES[function](*inputs, **options)
+    if function in VALUE_FUNCTIONS:
+        return function(*_values(inputs), **_values(options))
+    return _without_rule(function, f"np.{function.__name__}", inputs, options)
+
+
+def _without_rule(
+    function: Callable[..., Any], name: str, inputs: Any, options: dict[str, Any]
+) -> Any:
+    if _any_requires_grad(inputs) or _any_requires_grad(options):
+        raise TypeError(
+            f"{name} has no rule in minigraph, and its result would carry no gradient; use t.data "
+            "if a constant is meant, or add a rule with mg.Op"
+        )
+    return function(*_values(inputs), **_values(options))
