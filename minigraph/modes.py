@@ -1,12 +1,10 @@
 """What is recorded, and under which name: modes of the current thread or asyncio task."""
 
 import inspect
-from collections.abc import Callable
 from contextlib import ContextDecorator
-from contextvars import ContextVar, Token
-from dataclasses import dataclass, replace
+from contextvars import ContextVar
 from itertools import count
-from typing import Any, Self
+from typing import Any
 
 __all__ = ["enable_grad", "no_grad", "scope"]
 
@@ -15,27 +13,29 @@ __all__ = ["enable_grad", "no_grad", "scope"]
 tick = count(1).__next__
 
 
-@dataclass(frozen=True, slots=True)
 class Mode:
-    """Settings in force: is anything recorded, and in which scope."""
+    """Settings in force: is anything recorded, and in which scope. Never changed, only replaced."""
 
-    grad: bool = True
-    scope: tuple[str, ...] = ()
+    __slots__ = ("grad", "outer", "scope")
+
+    def __init__(self, grad: bool, scope: tuple[str, ...], outer: "Mode | None" = None) -> None:
+        self.grad = grad
+        self.scope = scope
+        self.outer = outer  # what to return to
 
 
-_mode: ContextVar[Mode] = ContextVar("minigraph.mode", default=Mode())
+_mode: ContextVar[Mode] = ContextVar("minigraph.mode", default=Mode(True, ()))  # noqa: B039
 current_mode = _mode.get
 
 
-class _Setting(ContextDecorator):
-    """A context manager and decorator that changes the mode and puts it back."""
+class Setting(ContextDecorator):
+    """A change of the mode, as a context manager or decorator; it may be entered any number of times."""
 
-    def __init__(self, change: Callable[[Mode], Mode]) -> None:
-        self._change = change
-        self._tokens: list[Token[Mode]] = []
+    __slots__ = ("_grad", "_name")
 
-    def _recreate_cm(self) -> Self:  # a decorated function may run in many threads at once
-        return type(self)(self._change)
+    def __init__(self, grad: bool | None = None, name: str | None = None) -> None:
+        self._grad = grad
+        self._name = name
 
     def __call__(self, function: Any) -> Any:
         if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
@@ -46,13 +46,18 @@ class _Setting(ContextDecorator):
         return super().__call__(function)
 
     def __enter__(self) -> None:
-        self._tokens.append(_mode.set(self._change(_mode.get())))
+        mode = current_mode()
+        grad = mode.grad if self._grad is None else self._grad
+        scope = mode.scope if self._name is None else (*mode.scope, self._name)
+        _mode.set(Mode(grad, scope, mode))
 
     def __exit__(self, *exception: object) -> None:
-        _mode.reset(self._tokens.pop())
+        outer = current_mode().outer
+        assert outer is not None
+        _mode.set(outer)
 
 
-def no_grad() -> _Setting:
+def no_grad() -> Setting:
     """Record nothing inside; context manager and decorator, per thread and asyncio task.
 
     Examples
@@ -64,10 +69,10 @@ def no_grad() -> _Setting:
     >>> w.data
     array([0.5, 1.5])
     """
-    return _Setting(lambda mode: replace(mode, grad=False))
+    return Setting(grad=False)
 
 
-def enable_grad() -> _Setting:
+def enable_grad() -> Setting:
     """Record again, inside `no_grad`; context manager and decorator.
 
     Examples
@@ -80,10 +85,10 @@ def enable_grad() -> _Setting:
     >>> y.requires_grad
     True
     """
-    return _Setting(lambda mode: replace(mode, grad=True))
+    return Setting(grad=True)
 
 
-def scope(name: str) -> _Setting:
+def scope(name: str) -> Setting:
     """Name the part of the program inside; drawings put its tensors into one box.
 
     Parameters
@@ -106,4 +111,4 @@ def scope(name: str) -> _Setting:
     """
     if not isinstance(name, str):
         raise TypeError(f"scope: the name must be a string, not {type(name).__name__}")
-    return _Setting(lambda mode: replace(mode, scope=(*mode.scope, name)))
+    return Setting(name=name)

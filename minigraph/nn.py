@@ -58,10 +58,10 @@ class Linear:
     ) -> None:
         if n_in < 1 or n_out < 1:
             raise ValueError(f"Linear: sizes are at least 1, got {n_in} and {n_out}")
-        self.name = name
+        self.scope = scope(name)
         bound = 1 / np.sqrt(n_in)
         weights = np.random.default_rng(seed).uniform(-bound, bound, (n_in, n_out))
-        with scope(name):
+        with self.scope:
             self.W = Tensor(weights, requires_grad=True, name=f"W{suffix}", dtype=dtype)
             self.b = Tensor(np.zeros(n_out), requires_grad=True, name=f"b{suffix}", dtype=dtype)
 
@@ -71,7 +71,7 @@ class Linear:
 
     def __call__(self, x: Operand) -> Tensor:
         """Apply the layer to rows `x` of shape (n, n_in)."""
-        with scope(self.name):
+        with self.scope:
             return linear(x, self.W, self.b)
 
     def __repr__(self) -> str:
@@ -135,9 +135,8 @@ class MLP:
     def __call__(self, x: Operand) -> Tensor:
         """Give the logits, (n, m), for rows `x`, (n, d)."""
         for layer in self.layers[:-1]:
-            x = layer(x)
-            with scope(layer.name):
-                x = self.activation(x)
+            with layer.scope:
+                x = self.activation(linear(x, layer.W, layer.b))
         return self.layers[-1](x)
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from minigraph.graph import ancestors, check_unwritten
+from minigraph.graph import ancestors, written_error
 from minigraph.modes import enable_grad
 from minigraph.op import constant
 from minigraph.tensor import Operand, Tensor, is_array
@@ -18,12 +18,8 @@ __all__ = ["grad"]
 Observer = Callable[[Tensor, int, Tensor, Any, Any, Any], None]
 
 
-class Cotangent(NamedTuple):
-    """What a sweep found for one tensor; `owned` if no other array shares its memory."""
-
-    tensor: Tensor
-    value: Any
-    owned: bool
+# A tensor, the cotangent found for it, and whether no other array shares that one's memory
+Found = tuple[Tensor, Any, bool]
 
 
 def sweep(
@@ -31,7 +27,7 @@ def sweep(
     wanted: Sequence[Tensor] | None = None,
     create_graph: bool = False,
     observer: Observer | None = None,
-) -> list[Cotangent]:
+) -> list[Found]:
     """Carry cotangents from outputs back to leaves, in descending order of recording.
 
     Parameters
@@ -49,7 +45,8 @@ def sweep(
 
     Returns
     -------
-    list of Cotangent
+    list of (Tensor, cotangent, bool)
+        The third tells whether the cotangent is a new array that shares memory with no other.
     """
     useful = None if wanted is None else _leading_to(wanted, [t for t, _ in seeds])
     keep = () if wanted is None else {t.number for t in wanted}
@@ -57,7 +54,7 @@ def sweep(
     tensors: dict[int, Tensor] = {}
     owned: set[int] = set()  # those that may be added to in place
     heap: list[int] = []
-    found: list[Cotangent] = []
+    found: list[Found] = []
     for tensor, seed in seeds:
         number = tensor.number
         if number in table:
@@ -70,14 +67,19 @@ def sweep(
         number = -heappop(heap)
         node, g = tensors[number], table.pop(number)
         if node._retains_grad or number in keep:
-            found.append(Cotangent(node, g, False))
-        check_unwritten(node)
+            found.append((node, g, False))
         op, inputs, attributes = node.op, node.inputs, node.attributes
         assert op is not None
         y, values = (node, inputs) if create_graph else (node._data, node.values)
-        for slot, vjp in enumerate(op.vjps or op.formulas(len(inputs))):
-            input = inputs[slot]
-            if vjp is None or type(input) is not Tensor or not input._requires_grad:
+        formulas = op.vjps or op.formulas(len(inputs))
+        for slot, input in enumerate(inputs):
+            if type(input) is not Tensor:
+                continue
+            written = input._written
+            if written is not None and written[0] > number:
+                raise written_error(node, slot)
+            vjp = formulas[slot]
+            if vjp is None or not input._requires_grad:
                 continue
             key = input.number
             if useful is not None and key not in useful:
@@ -106,7 +108,7 @@ def sweep(
                 observer(node, slot, input, g, part, table[key])
     for number, value in table.items():  # what is left are leaves
         if wanted is None or number in keep:
-            found.append(Cotangent(tensors[number], value, number in owned))
+            found.append((tensors[number], value, number in owned))
     return found
 
 
@@ -126,50 +128,49 @@ def _is_new(part: Any, g: Any, y: Any, values: tuple[Any, ...]) -> bool:
     """Tell whether a formula made a new array, which a leaf can take over without a copy."""
     if type(part) is not np.ndarray or part.base is not None or part is g or part is y:
         return False
-    return all(part is not value for value in values)
+    for value in values:  # noqa: SIM110 (all() over a generator takes three times as long)
+        if part is value:
+            return False
+    return True
 
 
 def _fitted(part: Any, node: Tensor, slot: int, create_graph: bool) -> Any:
     """Bring what a formula returned to the shape and dtype of its input, where a rule says how."""
     op, input = node.op, node.inputs[slot]
     assert op is not None
-    if create_graph and is_array(part):
-        part = constant(part)
-    elif not create_graph and type(part) is Tensor:
-        part = part._data
-    if not (type(part) is Tensor or is_array(part)):
+    if type(part) is Tensor:
+        part = part if create_graph else part._data
+    elif is_array(part):
+        part = constant(part) if create_graph else part
+    else:
         raise TypeError(
             f"{op.name}: the formula of {op.input_name(slot)} returned {type(part).__name__}; "
             f"expected an array {input.dtype}{list(input.shape)}"
         )
-    given = f"{part.dtype}{list(part.shape)}"
-    if part.shape != input.shape and op.broadcasts and _broadcasts_to(input.shape, part.shape):
-        part = unbroadcast(part, input.shape)
-    promoted = node.dtype != input.dtype and part.dtype.kind == "f"
-    if part.dtype != input.dtype and promoted:
-        part = part.astype(input.dtype)
-    if part.shape != input.shape or part.dtype != input.dtype:
-        raise (TypeError if part.shape == input.shape else ValueError)(
-            f"{op.name}: the formula of {op.input_name(slot)} returned {given}; "
-            f"expected {input.dtype}{list(input.shape)}, as {input._label()} has"
+    shape, dtype = input._data.shape, input._data.dtype
+    fitted = part
+    if part.shape != shape and op.broadcasts:
+        fitted = unbroadcast(part, shape)
+    if fitted.dtype != dtype != node.dtype and fitted.dtype.kind == "f":
+        fitted = fitted.astype(dtype)  # the op itself promoted this input
+    if fitted.shape != shape or fitted.dtype != dtype:
+        raise (TypeError if fitted.shape == shape else ValueError)(
+            f"{op.name}: the formula of {op.input_name(slot)} returned "
+            f"{part.dtype}{list(part.shape)}; expected {dtype}{list(shape)}, as "
+            f"{input._label()} has"
         )
-    return part
-
-
-def _broadcasts_to(shape: tuple[int, ...], result: tuple[int, ...]) -> bool:
-    return len(shape) <= len(result) and all(
-        n in (1, m) for n, m in zip(shape[::-1], result[::-1])
-    )
+    return fitted
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum `g` over the axes along which an input of this shape was repeated."""
+    if g.shape[1:] == shape:
+        return g.sum(axis=0)
     extra = g.ndim - len(shape)
-    axes = tuple(
-        axis for axis, n in enumerate(g.shape) if axis < extra or (shape[axis - extra] == 1 != n)
-    )
-    total = g.sum(axis=axes[0] if len(axes) == 1 else axes)
-    return total if total.shape == shape else total.reshape(shape)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:])):
+        return g
+    axes = tuple(i for i, n in enumerate(g.shape) if i < extra or shape[i - extra] == 1 != n)
+    return g.sum(axis=axes).reshape(shape)
 
 
 def _seed(output: Tensor, grad: Any, what: str) -> Any:
@@ -199,22 +200,41 @@ def _seed(output: Tensor, grad: Any, what: str) -> Any:
 
 
 def backward(output: Tensor, grad: Operand | None = None) -> None:
-    """Add the gradient of `output` to its leaves' `.grad`; see `Tensor.backward`."""
+    """Add the gradient of this tensor to the `.grad` of every leaf that it was made from.
+
+    Parameters
+    ----------
+    grad : array_like, optional
+        Cotangent of this tensor, of its shape and dtype. 1 for a tensor of one entry.
+
+    Raises
+    ------
+    RuntimeError
+        If no gradient flows to this tensor, or an array that a formula reads has been written
+        since it was recorded.
+    ValueError, TypeError
+        If `grad` is missing for more than one entry, or has another shape or dtype.
+
+    See Also
+    --------
+    minigraph.grad : returns gradients, and leaves `.grad` alone.
+    """
     seed = _seed(output, grad, "backward")
-    found = sweep([(output, seed._data if isinstance(seed, Tensor) else seed)])
-    for entry in found:  # nothing is deposited before the whole sweep has succeeded
-        tensor = entry.tensor
-        if tensor._grad is not None:
-            tensor._grad = np.asarray(tensor._grad + entry.value)
-        elif tensor._requires_grad:
-            tensor._grad = _own_array(entry)
+    for tensor, value, owned in sweep([(output, seed._data if type(seed) is Tensor else seed)]):
+        if tensor._grad is not None:  # the sweep has succeeded: nothing is left half-done
+            tensor._grad = np.asarray(tensor._grad + value)
+        else:
+            tensor._grad = _own_array(value, owned)
 
 
-def _own_array(entry: Cotangent) -> Any:
-    value = entry.value
-    if entry.owned and not isinstance(value, np.generic):
+Tensor.backward = backward  # type: ignore[method-assign]
+
+
+def _own_array(value: Any, owned: bool) -> Any:
+    """Give an array that shares memory with no other: a copy, unless it is that already."""
+    if owned and type(value) is np.ndarray:
         return value
-    return np.array(value) if isinstance(value, np.ndarray | np.generic) else value.copy()
+    return value.copy() if hasattr(value, "copy") and value.ndim else np.array(value)
 
 
 @overload
@@ -293,7 +313,7 @@ def grad(
         if not tensor._requires_grad:
             raise RuntimeError(f"grad: {tensor._label()} does not require a gradient")
     with enable_grad() if create_graph else nullcontext():
-        found = {c.tensor.number: c for c in sweep(seeds, wanted, create_graph)}
+        found = {found[0].number: found for found in sweep(seeds, wanted, create_graph)}
     results = []
     for place, tensor in enumerate(wanted):
         entry = found.get(tensor.number)
@@ -302,8 +322,9 @@ def grad(
                 f"grad: input {place}, {tensor._label()}, does not lead to the output; "
                 "allow_unused=True gives None for it"
             )
-        if entry is None or create_graph:
-            results.append(entry and entry.value)
+        if entry is None:
+            results.append(None)
         else:
-            results.append(constant(_own_array(entry)))
+            _, value, owned = entry
+            results.append(value if create_graph else constant(_own_array(value, owned)))
     return results[0] if isinstance(inputs, Tensor) else tuple(results)

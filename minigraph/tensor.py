@@ -140,7 +140,7 @@ class Tensor:
             raise ValueError(
                 f"data: shape {array.shape} cannot replace shape {self.shape} of {self._label()}"
             )
-        self._write("data =", lambda target: np.copyto(target, array, casting="same_kind"))
+        self._overwrite("data =", np.copyto, array)
 
     @property
     def grad(self) -> Array | None:
@@ -251,46 +251,34 @@ class Tensor:
         """Forget the gradient: `.grad` becomes None."""
         self._grad = None
 
-    def backward(self, grad: Operand | None = None) -> None:
-        """Add the gradient of this tensor to the `.grad` of every leaf that it was made from.
-
-        Parameters
-        ----------
-        grad : array_like, optional
-            Cotangent of this tensor, of its shape and dtype. 1 for a tensor of one entry.
-
-        Raises
-        ------
-        RuntimeError
-            If no gradient flows to this tensor, or an array that a formula reads has been
-            written since it was recorded.
-        ValueError, TypeError
-            If `grad` is missing for more than one entry, or has another shape or dtype.
-
-        See Also
-        --------
-        minigraph.grad : returns gradients, and leaves `.grad` alone.
-        """
-        from minigraph.sweep import backward  # the sweep knows Tensor; Tensor need not know it
-
-        backward(self, grad)
-
     # Writing in place: counted, so that a sweep that still needs the old values can refuse
 
-    def _write(self, what: str, write: Callable[[Array], object]) -> None:
+    def _write(self, what: str, write: Callable[[Array, Any], object], value: Any) -> Self:
+        """Let ``write(array, value)`` change the array, and note the time."""
+        if current_mode().grad and (self._requires_grad or _requires_grad(value)):
+            needed = self if self._requires_grad else value
+            raise RuntimeError(
+                f"{what}: the gradient of {needed._label()} would be lost by a write in place; "
+                "write t = t + ... in its place, or put an update under `with mg.no_grad():`"
+            )
+        return self._overwrite(what, write, value._data if type(value) is Tensor else value)
+
+    def _overwrite(self, what: str, write: Callable[[Array, Any], object], value: Any) -> Self:
         if self.op is not None:
             raise RuntimeError(
                 f"{what}: {self._label()} was made by {self.op.name} and is part of a graph; "
                 "write t = t + ... (or np.where for a part of it) in place of writing into it"
             )
-        array = np.asarray(self._data)
+        array = self._data
+        if type(array) is not np.ndarray:
+            array = np.asarray(array)  # a result made under no_grad; a new array, nobody else's
         frozen = not array.flags.writeable
-        if frozen and 0 in array.strides and array.size > 1:
-            raise RuntimeError(f"{what}: entries of {self._label()} share memory; copy() it first")
-        if frozen:
-            array.setflags(True)
         try:
-            write(array)
+            if frozen:
+                self._thaw(what, array)
+            write(array, value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{what}: {self._label()}: {error}") from None
         finally:
             if self._written is None:
                 self._written = [0]
@@ -298,39 +286,35 @@ class Tensor:
             if frozen:
                 array.setflags(False)
         self._data = array
-
-    def _write_checked(self, what: str, value: Any, write: Callable[[Array, Any], object]) -> Self:
-        needed = [t for t in (self, value) if isinstance(t, Tensor) and t._requires_grad]
-        if needed and current_mode().grad:
-            raise RuntimeError(
-                f"{what}: the gradient of {needed[0]._label()} would be lost by a write in place; "
-                "write t = t + ... in its place, or put an update under `with mg.no_grad():`"
-            )
-        number = value._data if isinstance(value, Tensor) else value
-        try:
-            self._write(what, lambda array: write(array, number))
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{what}: {self._label()}: {error}") from None
         return self
+
+    def _thaw(self, what: str, array: Array) -> None:
+        """Allow one write into the frozen result of an op that was not recorded."""
+        base = array.base
+        if (0 in array.strides and array.size > 1) or (
+            isinstance(base, np.ndarray) and not base.flags.writeable
+        ):
+            raise ValueError("its memory is shared with another result; copy() it first")
+        array.setflags(True)
 
     def __setitem__(self, index: Any, value: Operand) -> None:
         place = index_values(index)
-        self._write_checked("t[...] =", value, lambda array, v: operator.setitem(array, place, v))
+        self._write("t[...] =", lambda array, v: operator.setitem(array, place, v), value)
 
     def __iadd__(self, other: Operand) -> Self:
-        return self._write_checked("t += ...", other, lambda a, v: np.add(a, v, out=a))
+        return self._write("t += ...", operator.iadd, other)
 
     def __isub__(self, other: Operand) -> Self:
-        return self._write_checked("t -= ...", other, lambda a, v: np.subtract(a, v, out=a))
+        return self._write("t -= ...", operator.isub, other)
 
     def __imul__(self, other: Operand) -> Self:
-        return self._write_checked("t *= ...", other, lambda a, v: np.multiply(a, v, out=a))
+        return self._write("t *= ...", operator.imul, other)
 
     def __itruediv__(self, other: Operand) -> Self:
-        return self._write_checked("t /= ...", other, lambda a, v: np.divide(a, v, out=a))
+        return self._write("t /= ...", operator.itruediv, other)
 
     def __ipow__(self, other: Operand) -> Self:  # type: ignore[misc]
-        return self._write_checked("t **= ...", other, lambda a, v: np.power(a, v, out=a))
+        return self._write("t **= ...", operator.ipow, other)
 
     # Python's protocols
 
@@ -411,8 +395,9 @@ class Tensor:
     ) -> Any:
         return _numpy_call(function, inputs, options)
 
-    if TYPE_CHECKING:  # attached by minigraph.ops; the formulas are there
+    if TYPE_CHECKING:  # attached by minigraph.sweep, and by minigraph.ops where the formulas are
 
+        def backward(self, grad: Operand | None = None) -> None: ...
         def __add__(self, other: Operand) -> "Tensor": ...
         def __radd__(self, other: Operand) -> "Tensor": ...
         def __sub__(self, other: Operand) -> "Tensor": ...
@@ -468,7 +453,7 @@ class Tensor:
 
 def is_array(value: object) -> bool:
     """Tell whether `value` is NumPy's array or scalar, or of a library that answers its protocols."""
-    return isinstance(value, np.ndarray | np.generic) or (
+    return isinstance(value, (np.ndarray, np.generic)) or (  # noqa: UP038 (much faster)
         hasattr(value, "__array_function__")
         and hasattr(value, "dtype")
         and type(value) is not Tensor
@@ -522,14 +507,14 @@ def _values(arguments: Any) -> Any:
     return arguments
 
 
-def _any_requires_grad(arguments: Any) -> bool:
+def _requires_grad(arguments: Any) -> bool:
     if isinstance(arguments, Tensor):
         return arguments._requires_grad  # type: ignore[no-any-return]
     if isinstance(arguments, dict):
         arguments = arguments.values()
     elif not isinstance(arguments, list | tuple):
         return False
-    return any(map(_any_requires_grad, arguments))
+    return any(map(_requires_grad, arguments))
 
 
 def _numpy_call(function: Callable[..., Any], inputs: Any, options: dict[str, Any]) -> Any:
@@ -548,7 +533,7 @@ def _numpy_call(function: Callable[..., Any], inputs: Any, options: dict[str, An
 def _without_rule(
     function: Callable[..., Any], name: str, inputs: Any, options: dict[str, Any]
 ) -> Any:
-    if _any_requires_grad(inputs) or _any_requires_grad(options):
+    if _requires_grad(inputs) or _requires_grad(options):
         raise TypeError(
             f"{name} has no rule in minigraph, and its result would carry no gradient; use t.data "
             "if a constant is meant, or add a rule with mg.Op"

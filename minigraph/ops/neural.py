@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from minigraph.op import Kink, Op
-from minigraph.ops.linalg import product
+from minigraph.ops.elementwise import add
+from minigraph.ops.linalg import matmul, product
 from minigraph.ops.reductions import logsumexp
 from minigraph.tensor import Operand, Tensor
 
@@ -75,6 +76,10 @@ nll = Op(
 )
 
 
+# Seen as unsigned, negative labels are too large: one comparison finds both.
+_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+
+
 def _check_labels(z: Any, t: Any) -> None:
     if z.ndim != 2 or len(z) == 0:
         raise ValueError("logits are (n, m), one row per example, with at least one row")
@@ -82,7 +87,7 @@ def _check_labels(z: Any, t: Any) -> None:
         raise TypeError(f"labels are integers, not {getattr(t, 'dtype', type(t).__name__)}")
     if t.shape != z.shape[:1]:
         raise ValueError(f"{len(z)} rows of logits need labels of shape ({len(z)},)")
-    if np.maximum.reduce(t if t.dtype.kind == "u" else t.view(f"u{t.itemsize}")) >= z.shape[1]:
+    if np.maximum.reduce(t.view(_UNSIGNED[t.itemsize])) >= z.shape[1]:
         bad = int(np.flatnonzero((t < 0) | (t >= z.shape[1]))[0])
         raise ValueError(f"label {t[bad]} of row {bad} is not in 0 ... {z.shape[1] - 1}")
 
@@ -117,7 +122,7 @@ def softmax_nll(logits: Operand, labels: Operand) -> Tensor:
     >>> mg.softmax_nll(z, [0, 0]).item()
     0.34657359027997264
     """
-    if not isinstance(labels, Tensor | np.ndarray):
+    if type(labels) is not Tensor:
         labels = np.asarray(labels)
     return nll(logits, logsumexp(logits, axis=-1, keepdims=True), labels)
 
@@ -176,21 +181,21 @@ elastic_net = Op(
 def _affine(x, W, b):  # type: ignore[no-untyped-def]
     """Compute x W + b for rows x."""
     y = product(x, W)
-    if y.dtype == b.dtype and b.ndim == 1:
-        y += b  # a second array of this size would cost as much as the addition
-        return y
-    return y + b
+    if y.dtype != b.dtype:
+        return y + b
+    y += b  # a second array of this size would cost as much as the addition
+    return y
 
 
 affine = Op(
     _affine,
     x=lambda g, y, x, W, b: g @ W.T,
     W=lambda g, y, x, W, b: x.T @ g,
-    b=lambda g, y, x, W, b: g,
+    b=lambda g, y, x, W, b: g.sum(axis=0),
     symbol="@",
     name="linear",
     broadcasts=True,
-    texts={"y": "{x} @ {W} + {b}", "x": "{g} @ {W}ᵀ", "W": "{x}ᵀ @ {g}", "b": "{g}"},
+    texts={"y": "{x} @ {W} + {b}", "x": "{g} @ {W}ᵀ", "W": "{x}ᵀ @ {g}", "b": "{g}.sum(axis=0)"},
 )
 
 
@@ -215,7 +220,6 @@ def linear(x: Operand, W: Operand, b: Operand) -> Tensor:
     ValueError
         If the shapes do not match.
     """
-    x, W, b = (v if isinstance(v, Tensor | np.ndarray) else np.asarray(v) for v in (x, W, b))
-    if x.ndim == 2 and W.ndim == 2:
+    if getattr(x, "ndim", 0) == getattr(W, "ndim", 0) == 2 and getattr(b, "ndim", 0) == 1:
         return affine(x, W, b)  # type: ignore[return-value]
-    return x @ W + b  # type: ignore[return-value]
+    return add(matmul(x, W), b)
