@@ -1,10 +1,10 @@
 """Optimizers: they write into parameters in place, by the tensors' own counted write."""
 
+import operator
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from minigraph.modes import no_grad
 from minigraph.tensor import Tensor
 
 __all__ = ["SGD"]
@@ -68,14 +68,13 @@ class SGD:
 
     def step(self) -> None:
         """Take one step down the gradient that `backward` left."""
-        with no_grad():
-            for i, p in enumerate(self.parameters):
-                update = p.grad
-                if update is None:
-                    continue
-                if self.momentum:
-                    velocity = self._velocity[i]
-                    velocity *= self.momentum
-                    velocity += update
-                    update = velocity
-                p -= self.lr * update
+        for i, p in enumerate(self.parameters):
+            update = p.grad
+            if update is None:
+                continue
+            if self.momentum:
+                velocity = self._velocity[i]
+                velocity *= self.momentum
+                velocity += update
+                update = velocity
+            p.overwrite("SGD.step", operator.isub, self.lr * update)

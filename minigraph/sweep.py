@@ -14,6 +14,8 @@ from minigraph.tensor import Operand, Tensor, is_array
 
 __all__ = ["grad"]
 
+_ndarray = np.ndarray
+
 # consumer, slot, input, cotangent of the consumer, the part sent to the input, the input's total
 Observer = Callable[[Tensor, int, Tensor, Any, Any, Any], None]
 
@@ -96,8 +98,8 @@ def sweep(
                 table[key], tensors[key] = part, input
                 if input.op is not None:
                     heappush(heap, -key)
-                elif op.trusted and _is_new(part, g, y, values):
-                    owned.add(key)
+                elif type(part) is _ndarray and part.base is None and op.trusted and part is not g:
+                    owned.add(key)  # a new array: the leaf can take it over without a copy
             elif key in owned:
                 table[key] += part
             else:
@@ -122,16 +124,6 @@ def _leading_to(wanted: Sequence[Tensor], outputs: Sequence[Tensor]) -> set[int]
                 if vjp is not None and type(input) is Tensor and input.number in useful:
                     useful.add(node.number)
     return useful
-
-
-def _is_new(part: Any, g: Any, y: Any, values: tuple[Any, ...]) -> bool:
-    """Tell whether a formula made a new array, which a leaf can take over without a copy."""
-    if type(part) is not np.ndarray or part.base is not None or part is g or part is y:
-        return False
-    for value in values:  # noqa: SIM110 (all() over a generator takes three times as long)
-        if part is value:
-            return False
-    return True
 
 
 def _fitted(part: Any, node: Tensor, slot: int, create_graph: bool) -> Any:
@@ -181,13 +173,15 @@ def _seed(output: Tensor, grad: Any, what: str) -> Any:
             "requires one, or it was made under no_grad() or cut off by detach()"
         )
     if grad is None:
+        data = output._data
+        if isinstance(data, np.generic):
+            return data.dtype.type(1)
         if output.size != 1:
             raise ValueError(
                 f"{what}: {output._label()} is not a scalar; reduce it (sum, mean), or give the "
                 "cotangent"
             )
-        data = output._data
-        return data.dtype.type(1) if isinstance(data, np.generic) else np.ones_like(data)
+        return np.ones_like(data)
     if isinstance(grad, bool | int | float):
         grad = output.dtype.type(grad)
     if not isinstance(grad, Tensor) and not is_array(grad):

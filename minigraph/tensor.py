@@ -140,7 +140,7 @@ class Tensor:
             raise ValueError(
                 f"data: shape {array.shape} cannot replace shape {self.shape} of {self._label()}"
             )
-        self._overwrite("data =", np.copyto, array)
+        self.overwrite("data =", np.copyto, array)
 
     @property
     def grad(self) -> Array | None:
@@ -254,16 +254,32 @@ class Tensor:
     # Writing in place: counted, so that a sweep that still needs the old values can refuse
 
     def _write(self, what: str, write: Callable[[Array, Any], object], value: Any) -> Self:
-        """Let ``write(array, value)`` change the array, and note the time."""
         if current_mode().grad and (self._requires_grad or _requires_grad(value)):
             needed = self if self._requires_grad else value
             raise RuntimeError(
                 f"{what}: the gradient of {needed._label()} would be lost by a write in place; "
                 "write t = t + ... in its place, or put an update under `with mg.no_grad():`"
             )
-        return self._overwrite(what, write, value._data if type(value) is Tensor else value)
+        return self.overwrite(what, write, value._data if type(value) is Tensor else value)
 
-    def _overwrite(self, what: str, write: Callable[[Array, Any], object], value: Any) -> Self:
+    def overwrite(self, what: str, write: Callable[[Array, Any], object], value: Any) -> Self:
+        """Let ``write(array, value)`` change a leaf's array, whatever the mode, and note the time.
+
+        This is the one way in which minigraph writes into a tensor.
+
+        Parameters
+        ----------
+        what : str
+            Names the caller in errors.
+        write : callable
+            Changes its first argument in place.
+        value : array_like
+
+        Raises
+        ------
+        RuntimeError
+            If the tensor was made by a recorded op.
+        """
         if self.op is not None:
             raise RuntimeError(
                 f"{what}: {self._label()} was made by {self.op.name} and is part of a graph; "

@@ -13,9 +13,6 @@ _MODULES = (elementwise, linalg, reductions, shaping, neural)
 TABLE: tuple[Op, ...] = tuple(
     op for module in _MODULES for op in vars(module).values() if isinstance(op, Op)
 )
-for op in TABLE:
-    op.trusted = True
-
 # A function or op of ours that bears the name of one of NumPy's answers for it.
 for _module in _MODULES:
     for _name, _rule in vars(_module).items():

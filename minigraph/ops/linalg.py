@@ -4,38 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.op import Op
+from minigraph.op import Op, mismatch
 from minigraph.tensor import Operand, Tensor
 
 
-def product(a, b):  # type: ignore[no-untyped-def]
-    """Multiply matrices, or stacks of them."""
-    try:
-        return a @ b
-    except ValueError:
-        raise ValueError(_mismatch(a.shape, b.shape)) from None
-
-
-def _mismatch(a: tuple[int, ...], b: tuple[int, ...]) -> str:
-    """Say why two shapes have no product; <0> and <1> stand for the operands' names."""
-    rows = b[-2] if len(b) > 1 else b[-1]
-    if a[-1] == rows:
-        return "the stacks do not broadcast: sizes must be equal or 1, counted from the last axis"
-    hint = ""
-    if len(b) > 1 and a[-1] == b[-1]:
-        hint = "; did you mean <1>.T?"
-    elif len(a) > 1 and a[-2] == rows:
-        hint = "; did you mean <0>.T?"
-    return f"inner sizes {a[-1]} and {rows} differ{hint}"
-
-
 matrix_product = Op(
-    product,
+    np.matmul,
     a=lambda g, y, a, b: g @ b.mT,
     b=lambda g, y, a, b: a.mT @ g,
     symbol="@",
-    name="matmul",
-    broadcasts=True,
     texts={"a": "{g} @ {b}ᵀ", "b": "{a}ᵀ @ {g}"},
 )
 
@@ -59,9 +36,8 @@ def _with_vectors(a: Any, b: Any) -> Tensor:
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: {a.shape} @ {b.shape}: a scalar has no rows; use * in place of @")
     if a.shape[-1] != (b.shape[-2] if b.ndim > 1 else b.shape[0]):
-        names = [getattr(x, "name", None) or word for x, word in ((a, "a"), (b, "b"))]
-        reason = _mismatch(a.shape, b.shape).replace("<0>", names[0]).replace("<1>", names[1])
-        raise ValueError(f"matmul: {a.shape} @ {b.shape}: {reason}")
+        labels = [getattr(x, "name", None) or word for x, word in ((a, "a"), (b, "b"))]
+        raise ValueError(f"matmul: {a.shape} @ {b.shape}: {mismatch(a.shape, b.shape, labels)}")
     row = np.reshape(a, (1, -1)) if a.ndim == 1 else a
     column = np.reshape(b, (-1, 1)) if b.ndim == 1 else b
     y = matrix_product(row, column)

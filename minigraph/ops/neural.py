@@ -6,7 +6,7 @@ import numpy as np
 
 from minigraph.op import Kink, Op
 from minigraph.ops.elementwise import add
-from minigraph.ops.linalg import matmul, product
+from minigraph.ops.linalg import matmul
 from minigraph.ops.reductions import logsumexp
 from minigraph.tensor import Operand, Tensor
 
@@ -180,7 +180,7 @@ elastic_net = Op(
 
 def _affine(x, W, b):  # type: ignore[no-untyped-def]
     """Compute x W + b for rows x."""
-    y = product(x, W)
+    y = x @ W
     if y.dtype != b.dtype:
         return y + b
     y += b  # a second array of this size would cost as much as the addition

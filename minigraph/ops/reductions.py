@@ -8,8 +8,11 @@ from minigraph.op import Kink, Op
 
 Axis = int | tuple[int, ...] | None
 
-# Largest finite numbers, between which the shift of logsumexp is kept.
-_LARGEST = {np.dtype(t): np.finfo(t).max for t in (np.float16, np.float32, np.float64, np.longdouble)}
+# The finite numbers between which the shift of logsumexp is kept.
+_FINITE = {
+    np.dtype(t): (np.finfo(t).min, np.finfo(t).max)
+    for t in (np.float16, np.float32, np.float64, np.longdouble)
+}
 
 
 def put_back(r: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
@@ -112,8 +115,9 @@ min = Op(
 def _logsumexp(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
     """Compute ln Σ eˣ along the axes without overflow: the largest entry is taken out first."""
     shift = x.max(axis=axis, keepdims=True)
-    largest = _LARGEST.get(shift.dtype, np.finfo(float).max)
-    shift = np.minimum(np.maximum(shift, -largest), largest)  # so that inf - inf does not occur
+    if shift.dtype in _FINITE:
+        lowest, highest = _FINITE[shift.dtype]
+        shift = np.minimum(np.maximum(shift, lowest), highest)  # inf - inf would be nan
     y = np.log(np.exp(x - shift).sum(axis=axis, keepdims=True)) + shift
     return y if keepdims else np.squeeze(y, axis)
 
