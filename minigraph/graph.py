@@ -129,9 +129,7 @@ def _reduce(tensor: Tensor) -> tuple[Any, ...]:
     for t in ancestors([tensor]):
         made = None
         if t.op is not None:
-            for slot, i in enumerate(t.inputs):
-                if type(i) is Tensor and i._written and i._written[0] > t.number:
-                    raise written_error(t, slot)
+            check_unwritten(t)
             inputs = [_shell(i) if type(i) is Tensor else i for i in t.inputs]
             made = (t.op, inputs, t.attributes)
         flat.append((_shell(t), made))
@@ -144,6 +142,7 @@ def _join(flat: list[tuple[Tensor, _Made | None]]) -> Tensor:
             tensor.op, inputs, tensor.attributes = made
             tensor.inputs = tuple(inputs)
             tensor.values = tuple([i._data if type(i) is Tensor else i for i in inputs])
+            tensor.formulas = tensor.op.formulas(inputs)
             tensor.number = tick()
             if isinstance(tensor._data, np.ndarray):
                 tensor._data = tensor._data if tensor.ndim else tensor._data[()]
@@ -155,11 +154,19 @@ def _join(flat: list[tuple[Tensor, _Made | None]]) -> Tensor:
 copyreg.pickle(Tensor, _reduce)
 
 
-def written_error(node: Tensor, slot: int) -> RuntimeError:
-    """Say that an input of `node` was written after `node` was recorded, so formulas cannot run."""
-    assert node.op is not None
-    return RuntimeError(
-        f"{node.inputs[slot]._label()} was written after {node.op.name} had taken it as "
-        f"{node.op.input_name(slot)}, so the gradient would be that of other values; call "
-        "backward() before the write, or compute the output again"
-    )
+def check_unwritten(node: Tensor) -> None:
+    """Refuse `node` if an input was written after it was recorded: its formulas read that array.
+
+    Raises
+    ------
+    RuntimeError
+        Naming the tensor and the op that needs its old values.
+    """
+    for slot, input in enumerate(node.inputs):
+        if type(input) is Tensor and input._written and input._written[0] > node.number:
+            assert node.op is not None
+            raise RuntimeError(
+                f"{input._label()} was written after {node.op.name} had taken it as "
+                f"{node.op.input_name(slot)}, so the gradient would be that of other values; call "
+                "backward() before the write, or compute the output again"
+            )

@@ -11,6 +11,7 @@ __all__ = ["enable_grad", "no_grad", "scope"]
 # One process-wide clock numbers every tensor and every counted write, so that "was this array
 # written after that operation was recorded?" is one comparison.
 tick = count(1).__next__
+last_write = [0]  # when any tensor was last written: what was recorded since needs no closer look
 
 
 class Mode:
@@ -26,16 +27,18 @@ class Mode:
 
 _mode: ContextVar[Mode] = ContextVar("minigraph.mode", default=Mode(True, ()))  # noqa: B039
 current_mode = _mode.get
+set_mode = _mode.set
 
 
 class Setting(ContextDecorator):
     """A change of the mode, as a context manager or decorator; it may be entered any number of times."""
 
-    __slots__ = ("_grad", "_name")
+    __slots__ = ("_grad", "_inner", "_name")
 
     def __init__(self, grad: bool | None = None, name: str | None = None) -> None:
         self._grad = grad
         self._name = name
+        self._inner: Mode | None = None  # the mode made last: a layer is entered again and again
 
     def __call__(self, function: Any) -> Any:
         if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
@@ -47,14 +50,15 @@ class Setting(ContextDecorator):
 
     def __enter__(self) -> None:
         mode = current_mode()
-        grad = mode.grad if self._grad is None else self._grad
-        scope = mode.scope if self._name is None else (*mode.scope, self._name)
-        _mode.set(Mode(grad, scope, mode))
+        inner = self._inner
+        if inner is None or inner.outer is not mode:
+            grad = mode.grad if self._grad is None else self._grad
+            scope = mode.scope if self._name is None else (*mode.scope, self._name)
+            self._inner = inner = Mode(grad, scope, mode)
+        set_mode(inner)
 
     def __exit__(self, *exception: object) -> None:
-        outer = current_mode().outer
-        assert outer is not None
-        _mode.set(outer)
+        set_mode(current_mode().outer)  # type: ignore[arg-type]
 
 
 def no_grad() -> Setting:

@@ -151,9 +151,14 @@ class Op:
             )
         return names, attributes
 
-    def formulas(self, n_inputs: int) -> Sequence[Formula | None]:
-        """Give the formula of each of `n_inputs` inputs."""
-        return self.vjps if self.each is None else [self.each(i) for i in range(n_inputs)]
+    def formulas(self, inputs: Sequence[Any]) -> tuple[tuple[int, Formula], ...]:
+        """Pair the slots to which a gradient flows, with these inputs, with their formulas."""
+        vjps = self.vjps if self.each is None else map(self.each, range(len(inputs)))
+        return tuple(
+            (slot, vjp)
+            for slot, (input, vjp) in enumerate(zip(inputs, vjps))
+            if vjp is not None and type(input) is Tensor and input._requires_grad
+        )
 
     def input_name(self, slot: int) -> str:
         """Name the input in this place."""
@@ -189,36 +194,55 @@ class Op:
 _CALL = """
 def call({parameters}):
     if {no_tensor}:
-        return plain({names}{attributes})
-    needed = False
+        return _plain({names}{attributes})
+    _flow = 0
 {unwrap}
     try:
-        out = function({values}{attributes})
-    except Exception as error:
-        raise explained(op, ({names},), {kept}, error) from None
-    mode = current_mode()
-    return node(op, out, ({names},), ({values},), {kept}, needed and mode.grad, mode.scope)
+        _out = _function({values}{attributes})
+    except Exception as _error:
+        raise _explained(_op, ({names},), {kept}, _error) from None
+    _mode = _current_mode()
+    _formulas = _by_flow[_flow] if _flow and _mode.grad else ()
+    return _node(_op, _out, ({names},), ({values},), {kept}, _formulas, _mode.scope)
 """
 _UNWRAP = """
-    if type({name}) is Tensor:
+    if type({name}) is _Tensor:
         {value} = {name}._data
-        needed = needed or {needed}
+        {flow}
     else:
-        {name} = {value} = operand({name}, op)
+        {name} = {value} = _operand({name}, _op)
 """
+_FLOW = "if {name}._requires_grad: _flow += {bit}"
+
+
+class _ByFlow(dict[int, tuple[tuple[int, Formula], ...]]):
+    """The (slot, formula) pairs of an op for each set of inputs, as bits, that want a gradient."""
+
+    def __init__(self, vjps: Sequence[Formula | None]) -> None:
+        super().__init__()
+        self.vjps = vjps
+
+    def __missing__(self, flow: int) -> tuple[tuple[int, Formula], ...]:
+        pairs = tuple(
+            (slot, vjp)
+            for slot, vjp in enumerate(self.vjps)
+            if flow >> slot & 1 and vjp is not None
+        )
+        self[flow] = pairs
+        return pairs
 
 
 def _written_out(op: Op) -> Callable[..., Any]:
     """Write the call of an op with a fixed number of inputs."""
     names = op.input_names
-    values = [f"{name}_" for name in names]
+    values = [f"_{name}" for name in names]
     parameters = [
-        name if default is inspect.Parameter.empty else f"{name}=defaults[{name!r}]"
+        name if default is inspect.Parameter.empty else f"{name}=_defaults[{name!r}]"
         for name, default in op.defaults.items()
     ]
-    unwrap = [
-        _UNWRAP.format(name=name, value=value, needed=f"{name}._requires_grad" if vjp else False)
-        for name, value, vjp in zip(names, values, op.vjps)
+    flows = [
+        "pass" if vjp is None else _FLOW.format(name=name, bit=1 << slot)
+        for slot, (name, vjp) in enumerate(zip(names, op.vjps))
     ]
     source = _CALL.format(
         parameters=", ".join((*names, *parameters)),
@@ -226,24 +250,25 @@ def _written_out(op: Op) -> Callable[..., Any]:
         values=", ".join(values),
         attributes="".join(f", {name}={name}" for name in op.defaults),
         kept="{" + ", ".join(f"{name!r}: {name}" for name in op.defaults) + "}",
-        no_tensor=" and ".join(f"type({name}) is not Tensor" for name in names),
-        unwrap="".join(unwrap),
+        no_tensor=" and ".join(f"type({name}) is not _Tensor" for name in names),
+        unwrap="".join(
+            _UNWRAP.format(name=name, value=value, flow=flow)
+            for name, value, flow in zip(names, values, flows)
+        ),
     )
     function = _FAST.get(op.function, op.function)
     namespace = {
-        "Tensor": Tensor,
-        "current_mode": current_mode,
-        "defaults": op.defaults,
-        "explained": _explained,
-        "function": function if op.trusted else _checked(op),
-        "node": _node,
-        "op": op,
-        "operand": operand,
-        "plain": op.function,
+        "_Tensor": Tensor,
+        "_by_flow": _ByFlow(op.vjps),
+        "_current_mode": current_mode,
+        "_defaults": op.defaults,
+        "_explained": _explained,
+        "_function": function if op.trusted else _checked(op),
+        "_node": _node,
+        "_op": op,
+        "_operand": operand,
+        "_plain": op.function,
     }
-    taken = {*names, *values, *op.defaults} & (namespace.keys() | {"error", "mode", "needed", "out"})
-    if taken:
-        raise TypeError(f"{op.name}: minigraph needs the name {taken.pop()!r} itself; use another")
     exec(source, namespace)
     call: Callable[..., Any] = namespace["call"]  # type: ignore[assignment]
     call.__name__ = call.__qualname__ = op.name
@@ -264,12 +289,9 @@ def _variadic(op: Op) -> Callable[..., Any]:
             out = function(*values, **attributes)
         except Exception as error:
             raise _explained(op, inputs, attributes, error) from None
-        needed = any(
-            vjp is not None and type(i) is Tensor and i._requires_grad
-            for i, vjp in zip(inputs, op.formulas(len(inputs)))
-        )
         mode = current_mode()
-        return _node(op, out, inputs, values, attributes, needed and mode.grad, mode.scope)
+        formulas = op.formulas(inputs) if mode.grad else ()
+        return _node(op, out, inputs, values, attributes, formulas, mode.scope)
 
     return call
 
@@ -284,28 +306,32 @@ def _node(
     inputs: tuple[Any, ...],
     values: tuple[Any, ...],
     attributes: dict[str, Any],
-    recorded: bool,
+    formulas: tuple[tuple[int, Formula], ...],
     scope: tuple[str, ...],
 ) -> Tensor:
-    """Make the tensor of a result: frozen, and joined to its inputs when that is recorded."""
+    """Make the tensor of a result: frozen, and joined to its inputs if a gradient flows to them."""
     node = _new(Tensor)
     node._written = None
     if type(out) is _ndarray:
         if out.base is not None:
             node._written = _shared_clock(out, inputs)
         out.setflags(False)
+    if not op.trusted and out.dtype.kind != "f":
+        formulas = ()  # integers and booleans are constants
     node._data = out
     node._grad = node._name = None
-    node._requires_grad = recorded
     node._retains_grad = False
-    if recorded:
+    if formulas:
+        node._requires_grad = True
         node.op = op
         node.inputs = inputs
         node.values = values
         node.attributes = attributes
+        node.formulas = formulas
     else:
+        node._requires_grad = False
         node.op = None
-        node.inputs = node.values = ()
+        node.inputs = node.values = node.formulas = ()
         node.attributes = {}
     node.number = tick()
     node.scope = scope

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from minigraph.graph import ancestors, written_error
-from minigraph.modes import enable_grad
+from minigraph.graph import ancestors, check_unwritten
+from minigraph.modes import enable_grad, last_write
 from minigraph.op import constant
 from minigraph.tensor import Operand, Tensor, is_array
 
@@ -70,19 +70,12 @@ def sweep(
         node, g = tensors[number], table.pop(number)
         if node._retains_grad or number in keep:
             found.append((node, g, False))
-        op, inputs, attributes = node.op, node.inputs, node.attributes
-        assert op is not None
+        if last_write[0] > number:
+            check_unwritten(node)
+        inputs, attributes = node.inputs, node.attributes
         y, values = (node, inputs) if create_graph else (node._data, node.values)
-        formulas = op.vjps or op.formulas(len(inputs))
-        for slot, input in enumerate(inputs):
-            if type(input) is not Tensor:
-                continue
-            written = input._written
-            if written is not None and written[0] > number:
-                raise written_error(node, slot)
-            vjp = formulas[slot]
-            if vjp is None or not input._requires_grad:
-                continue
+        for slot, vjp in node.formulas:
+            input = inputs[slot]
             key = input.number
             if useful is not None and key not in useful:
                 continue
@@ -98,7 +91,7 @@ def sweep(
                 table[key], tensors[key] = part, input
                 if input.op is not None:
                     heappush(heap, -key)
-                elif type(part) is _ndarray and part.base is None and op.trusted and part is not g:
+                elif type(part) is _ndarray and part.base is None and part is not g and node.op.trusted:
                     owned.add(key)  # a new array: the leaf can take it over without a copy
             elif key in owned:
                 table[key] += part
@@ -118,11 +111,8 @@ def _leading_to(wanted: Sequence[Tensor], outputs: Sequence[Tensor]) -> set[int]
     """Numbers of the tensors between `wanted` and `outputs`, both included."""
     useful = {tensor.number for tensor in wanted}
     for node in ancestors(outputs):
-        if node.op is not None:
-            formulas = node.op.formulas(len(node.inputs))
-            for input, vjp in zip(node.inputs, formulas):
-                if vjp is not None and type(input) is Tensor and input.number in useful:
-                    useful.add(node.number)
+        if any(node.inputs[slot].number in useful for slot, _ in node.formulas):
+            useful.add(node.number)
     return useful
 
 

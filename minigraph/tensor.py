@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from minigraph.modes import current_mode, tick
+from minigraph.modes import current_mode, last_write, tick
 
 if TYPE_CHECKING:
     from minigraph.op import Op
@@ -88,7 +88,7 @@ class Tensor:
 
     __slots__ = (
         "__weakref__", "_data", "_grad", "_name", "_requires_grad", "_retains_grad", "_written",
-        "attributes", "inputs", "number", "op", "scope", "values",
+        "attributes", "formulas", "inputs", "number", "op", "scope", "values",
     )  # fmt: skip
 
     _data: Any  # ndarray; a NumPy scalar for a 0-d result; an array that dispatches like one
@@ -98,6 +98,7 @@ class Tensor:
     inputs: tuple[Any, ...]
     values: tuple[Any, ...]  # the inputs' arrays, as the formulas read them
     attributes: dict[str, Any]
+    formulas: tuple[tuple[int, Callable[..., Any]], ...]  # by slot, where a gradient flows
     number: int
     scope: tuple[str, ...]
 
@@ -114,7 +115,7 @@ class Tensor:
         self._written = None
         self._retains_grad = False
         self.op = None
-        self.inputs = self.values = ()
+        self.inputs = self.values = self.formulas = ()
         self.attributes = {}
         self.number = tick()
         self.scope = current_mode().scope
@@ -298,7 +299,7 @@ class Tensor:
         finally:
             if self._written is None:
                 self._written = [0]
-            self._written[0] = tick()
+            self._written[0] = last_write[0] = tick()
             if frozen:
                 array.setflags(False)
         self._data = array

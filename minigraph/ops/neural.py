@@ -220,6 +220,9 @@ def linear(x: Operand, W: Operand, b: Operand) -> Tensor:
     ValueError
         If the shapes do not match.
     """
-    if getattr(x, "ndim", 0) == getattr(W, "ndim", 0) == 2 and getattr(b, "ndim", 0) == 1:
-        return affine(x, W, b)  # type: ignore[return-value]
+    try:
+        if x.ndim == 2 == W.ndim and b.ndim == 1:  # type: ignore[union-attr]
+            return affine(x, W, b)  # type: ignore[return-value]
+    except AttributeError:
+        pass  # a list
     return add(matmul(x, W), b)

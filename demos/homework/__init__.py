@@ -1,0 +1,1 @@
+"""The homework: a multi-layer perceptron derived by hand, and the numbers it printed."""

@@ -1,0 +1,46 @@
+"""Settings of the test run: Hypothesis profiles, and what may be absent on a laptop."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # demos and benchmarks are imported
+
+settings.register_profile("dev", max_examples=20, deadline=None)
+settings.register_profile("ci", max_examples=20, deadline=None, derandomize=True)
+settings.register_profile(
+    "thorough",
+    max_examples=1000,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
+
+
+def _absent(what: str, how: str) -> None:
+    message = f"{what} is not installed: {how}"
+    if "CI" in os.environ:
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture
+def dot() -> str:
+    """Path of graphviz's dot; a test that asks for it skips without it, and fails in CI."""
+    path = shutil.which("dot")
+    if path is None:
+        _absent("dot", "apt install graphviz")
+    return str(path)
+
+
+@pytest.fixture
+def fashion_mnist() -> Path:
+    """Folder of Fashion-MNIST; a test that asks for it skips without it, and fails in CI."""
+    folder = Path(os.environ.get("MINIGRAPH_DATA", "/usr/share/datasets/fashion-mnist"))
+    if not (folder / "train-images-idx3-ubyte.gz").exists():
+        _absent("Fashion-MNIST", "apt install dataset-fashion-mnist")
+    return folder
