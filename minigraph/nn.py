@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from minigraph.modes import scope
+from minigraph.op import Op
 from minigraph.ops.elementwise import relu
-from minigraph.ops.neural import elastic_net, linear, softmax_nll
+from minigraph.ops.neural import affine, elastic_net, linear, softmax_nll
 from minigraph.tensor import Operand, Tensor
 
 __all__ = ["MLP", "Linear", "risk"]
@@ -58,10 +59,10 @@ class Linear:
     ) -> None:
         if n_in < 1 or n_out < 1:
             raise ValueError(f"Linear: sizes are at least 1, got {n_in} and {n_out}")
-        self.scope = scope(name)
+        self.name = name
         bound = 1 / np.sqrt(n_in)
         weights = np.random.default_rng(seed).uniform(-bound, bound, (n_in, n_out))
-        with self.scope:
+        with scope(name):
             self.W = Tensor(weights, requires_grad=True, name=f"W{suffix}", dtype=dtype)
             self.b = Tensor(np.zeros(n_out), requires_grad=True, name=f"b{suffix}", dtype=dtype)
 
@@ -71,8 +72,8 @@ class Linear:
 
     def __call__(self, x: Operand) -> Tensor:
         """Apply the layer to rows `x` of shape (n, n_in)."""
-        with self.scope:
-            return linear(x, self.W, self.b)
+        function = affine if getattr(x, "ndim", 0) == 2 else linear
+        return _in_scope(self.name, function, x, self.W, self.b)
 
     def __repr__(self) -> str:
         return f"Linear({self.W.shape[0]}, {self.W.shape[1]})"
@@ -135,13 +136,21 @@ class MLP:
     def __call__(self, x: Operand) -> Tensor:
         """Give the logits, (n, m), for rows `x`, (n, d)."""
         for layer in self.layers[:-1]:
-            with layer.scope:
-                x = self.activation(linear(x, layer.W, layer.b))
+            x = _in_scope(layer.name, self.activation, layer(x))
         return self.layers[-1](x)
 
     def __repr__(self) -> str:
         sizes = [layer.W.shape[0] for layer in self.layers] + [self.layers[-1].W.shape[1]]
         return f"MLP({tuple(sizes)}, {getattr(self.activation, '__name__', self.activation)})"
+
+
+def _in_scope(name: str, function: Callable[..., Tensor], *inputs: Any) -> Tensor:
+    if isinstance(function, Op):  # one node: to mark it takes a tenth of entering a scope for it
+        node = function(*inputs)
+        node.scope = (*node.scope, name)
+        return node  # type: ignore[no-any-return]
+    with scope(name):
+        return function(*inputs)
 
 
 def risk(

@@ -128,7 +128,9 @@ class Op:
         self.trusted = self.__module__.startswith("minigraph.ops.")
         if isinstance(function, np.ufunc):
             RULES.setdefault(function, self)
-        self.call = _variadic(self) if each else _written_out(self)
+        self.call = _written_out(self)
+        # Python looks __call__ up on the class: with one of its own, an op costs no call more.
+        self.__class__ = type("Op", (Op,), {"__call__": staticmethod(self.call)})
 
     def _signature(self, vjps: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
         """Names of the inputs, and defaults of the attributes."""
@@ -194,25 +196,123 @@ class Op:
 _CALL = """
 def call({parameters}):
     if {no_tensor}:
-        return _plain({names}{attributes})
-    _flow = 0
+        return _plain({arguments})
 {unwrap}
     try:
-        _out = _function({values}{attributes})
+        _out = _function({values})
     except Exception as _error:
-        raise _explained(_op, ({names},), {kept}, _error) from None
+        raise _explained(_op, {inputs_kept}, {attributes_kept}, _error) from None
+    _node = _new(_Tensor)
+    _node._written = None
+    if type(_out) is _ndarray:
+        if _out.base is not None:
+            _node._written = _shared_clock(_out, {inputs_kept})
+        _out.setflags(False)
+    _node._data = _out
+    _node._grad = _node._name = None
+    _node._retains_grad = False
+    _node.number = _tick()
     _mode = _current_mode()
-    _formulas = _by_flow[_flow] if _flow and _mode.grad else ()
-    return _node(_op, _out, ({names},), ({values},), {kept}, _formulas, _mode.scope)
+    _node.scope = _mode.scope
+    if _mode.grad and {flow}:
+        _node._requires_grad = True
+        _node.op = _op
+        _node.inputs = {inputs_kept}
+        _node.values = {values_kept}
+        _node.attributes = {attributes_kept}
+        _node.formulas = {formulas}
+    else:
+        _node._requires_grad = False
+        _node.op = None
+        _node.inputs = _node.values = _node.formulas = ()
+        _node.attributes = {{}}
+    return _node
 """
 _UNWRAP = """
     if type({name}) is _Tensor:
-        {value} = {name}._data
+        _{name} = {name}._data
         {flow}
     else:
-        {name} = {value} = _operand({name}, _op)
+        {name} = _{name} = _operand({name}, _op)
 """
-_FLOW = "if {name}._requires_grad: _flow += {bit}"
+_UNWRAP_ALL = """
+    _attributes = {**_defaults, **attributes}
+    _inputs = tuple([i if type(i) is _Tensor else _operand(i, _op) for i in inputs])
+    _values = tuple([i._data if type(i) is _Tensor else i for i in _inputs])
+    _formulas = _op.formulas(_inputs)
+"""
+
+
+def _written_out(op: Op) -> Callable[..., Any]:
+    """Write the call of an op for its number of inputs."""
+    return _compiled(op, _any_inputs() if op.each else _fixed_inputs(op))
+
+
+def _any_inputs() -> dict[str, str]:
+    return {
+        "parameters": "*inputs, **attributes",
+        "no_tensor": "not any(type(i) is _Tensor for i in inputs)",
+        "arguments": "*inputs, **attributes",
+        "unwrap": _UNWRAP_ALL,
+        "values": "*_values, **_attributes",
+        "inputs_kept": "_inputs",
+        "values_kept": "_values",
+        "attributes_kept": "_attributes",
+        "flow": "_formulas",
+        "formulas": "_formulas",
+    }
+
+
+def _fixed_inputs(op: Op) -> dict[str, str]:
+    names = op.input_names
+    values = [f"_{name}" for name in names]
+    passed = [f"{name}={name}" for name in op.defaults]
+    parameters = [
+        name if default is inspect.Parameter.empty else f"{name}=_defaults[{name!r}]"
+        for name, default in op.defaults.items()
+    ]
+    unwrap = ["    _flow = 0"]
+    for slot, (name, vjp) in enumerate(zip(names, op.vjps)):
+        flow = f"if {name}._requires_grad: _flow += {1 << slot}" if vjp else "pass"
+        unwrap.append(_UNWRAP.format(name=name, flow=flow))
+    return {
+        "parameters": ", ".join((*names, *parameters)),
+        "no_tensor": " and ".join(f"type({name}) is not _Tensor" for name in names),
+        "arguments": ", ".join((*names, *passed)),
+        "unwrap": "".join(unwrap),
+        "values": ", ".join((*values, *passed)),
+        "inputs_kept": f"({', '.join(names)},)",
+        "values_kept": f"({', '.join(values)},)",
+        "attributes_kept": "{" + ", ".join(f"{name!r}: {name}" for name in op.defaults) + "}",
+        "flow": "_flow",
+        "formulas": "_by_flow[_flow]",
+    }
+
+
+def _compiled(op: Op, parts: dict[str, str]) -> Callable[..., Any]:
+    function = _FAST.get(op.function, op.function)
+    if not op.trusted:
+        function = _checked(op)
+        parts["flow"] += " and _out.dtype.kind == 'f'"  # integers and booleans are constants
+    namespace = {
+        "_Tensor": Tensor,
+        "_by_flow": _ByFlow(op.vjps),
+        "_current_mode": current_mode,
+        "_defaults": op.defaults,
+        "_explained": _explained,
+        "_function": function,
+        "_ndarray": _ndarray,
+        "_new": object.__new__,
+        "_op": op,
+        "_operand": operand,
+        "_plain": op.function,
+        "_shared_clock": _shared_clock,
+        "_tick": tick,
+    }
+    exec(_CALL.format(**parts), namespace)
+    call: Callable[..., Any] = namespace["call"]  # type: ignore[assignment]
+    call.__name__ = call.__qualname__ = op.name
+    return call
 
 
 class _ByFlow(dict[int, tuple[tuple[int, Formula], ...]]):
@@ -223,119 +323,12 @@ class _ByFlow(dict[int, tuple[tuple[int, Formula], ...]]):
         self.vjps = vjps
 
     def __missing__(self, flow: int) -> tuple[tuple[int, Formula], ...]:
-        pairs = tuple(
-            (slot, vjp)
-            for slot, vjp in enumerate(self.vjps)
-            if flow >> slot & 1 and vjp is not None
-        )
-        self[flow] = pairs
-        return pairs
+        pairs = [(s, vjp) for s, vjp in enumerate(self.vjps) if vjp is not None and flow >> s & 1]
+        self[flow] = tuple(pairs)
+        return self[flow]
 
 
-def _written_out(op: Op) -> Callable[..., Any]:
-    """Write the call of an op with a fixed number of inputs."""
-    names = op.input_names
-    values = [f"_{name}" for name in names]
-    parameters = [
-        name if default is inspect.Parameter.empty else f"{name}=_defaults[{name!r}]"
-        for name, default in op.defaults.items()
-    ]
-    flows = [
-        "pass" if vjp is None else _FLOW.format(name=name, bit=1 << slot)
-        for slot, (name, vjp) in enumerate(zip(names, op.vjps))
-    ]
-    source = _CALL.format(
-        parameters=", ".join((*names, *parameters)),
-        names=", ".join(names),
-        values=", ".join(values),
-        attributes="".join(f", {name}={name}" for name in op.defaults),
-        kept="{" + ", ".join(f"{name!r}: {name}" for name in op.defaults) + "}",
-        no_tensor=" and ".join(f"type({name}) is not _Tensor" for name in names),
-        unwrap="".join(
-            _UNWRAP.format(name=name, value=value, flow=flow)
-            for name, value, flow in zip(names, values, flows)
-        ),
-    )
-    function = _FAST.get(op.function, op.function)
-    namespace = {
-        "_Tensor": Tensor,
-        "_by_flow": _ByFlow(op.vjps),
-        "_current_mode": current_mode,
-        "_defaults": op.defaults,
-        "_explained": _explained,
-        "_function": function if op.trusted else _checked(op),
-        "_node": _node,
-        "_op": op,
-        "_operand": operand,
-        "_plain": op.function,
-    }
-    exec(source, namespace)
-    call: Callable[..., Any] = namespace["call"]  # type: ignore[assignment]
-    call.__name__ = call.__qualname__ = op.name
-    return call
-
-
-def _variadic(op: Op) -> Callable[..., Any]:
-    """Make the call of an op with any number of inputs."""
-    function = op.function if op.trusted else _checked(op)
-
-    def call(*inputs: Any, **attributes: Any) -> Any:
-        attributes = {**op.defaults, **attributes}
-        if not any(type(i) is Tensor for i in inputs):
-            return op.function(*inputs, **attributes)
-        inputs = tuple([i if type(i) is Tensor else operand(i, op) for i in inputs])
-        values = tuple([i._data if type(i) is Tensor else i for i in inputs])
-        try:
-            out = function(*values, **attributes)
-        except Exception as error:
-            raise _explained(op, inputs, attributes, error) from None
-        mode = current_mode()
-        formulas = op.formulas(inputs) if mode.grad else ()
-        return _node(op, out, inputs, values, attributes, formulas, mode.scope)
-
-    return call
-
-
-_new = object.__new__
 _ndarray = np.ndarray
-
-
-def _node(
-    op: Op,
-    out: Any,
-    inputs: tuple[Any, ...],
-    values: tuple[Any, ...],
-    attributes: dict[str, Any],
-    formulas: tuple[tuple[int, Formula], ...],
-    scope: tuple[str, ...],
-) -> Tensor:
-    """Make the tensor of a result: frozen, and joined to its inputs if a gradient flows to them."""
-    node = _new(Tensor)
-    node._written = None
-    if type(out) is _ndarray:
-        if out.base is not None:
-            node._written = _shared_clock(out, inputs)
-        out.setflags(False)
-    if not op.trusted and out.dtype.kind != "f":
-        formulas = ()  # integers and booleans are constants
-    node._data = out
-    node._grad = node._name = None
-    node._retains_grad = False
-    if formulas:
-        node._requires_grad = True
-        node.op = op
-        node.inputs = inputs
-        node.values = values
-        node.attributes = attributes
-        node.formulas = formulas
-    else:
-        node._requires_grad = False
-        node.op = None
-        node.inputs = node.values = node.formulas = ()
-        node.attributes = {}
-    node.number = tick()
-    node.scope = scope
-    return node
 
 
 def constant(array: Any) -> Tensor:

@@ -15,6 +15,7 @@ from minigraph.tensor import Operand, Tensor, is_array
 __all__ = ["grad"]
 
 _ndarray = np.ndarray
+_SCALARS = {np.float16, np.float32, np.float64, np.longdouble}
 
 # consumer, slot, input, cotangent of the consumer, the part sent to the input, the input's total
 Observer = Callable[[Tensor, int, Tensor, Any, Any, Any], None]
@@ -81,11 +82,12 @@ def sweep(
                 continue
             part = vjp(g, y, *values, **attributes) if attributes else vjp(g, y, *values)
             data = input._data
-            try:
+            kind = type(part)
+            if kind is _ndarray and not create_graph:
                 fits = part.shape == data.shape and part.dtype is data.dtype
-            except AttributeError:
-                fits = False
-            if not fits or (type(part) is Tensor) is not create_graph:
+            else:
+                fits = kind is type(data) and kind in _SCALARS
+            if not fits:
                 part = _fitted(part, node, slot, create_graph)
             if key not in table:
                 table[key], tensors[key] = part, input
@@ -96,8 +98,8 @@ def sweep(
             elif key in owned:
                 table[key] += part
             else:
-                table[key] = table[key] + part
-                if not create_graph:
+                table[key] = total = table[key] + part
+                if type(total) is _ndarray:
                     owned.add(key)
             if observer is not None:
                 observer(node, slot, input, g, part, table[key])
@@ -165,7 +167,7 @@ def _seed(output: Tensor, grad: Any, what: str) -> Any:
     if grad is None:
         data = output._data
         if isinstance(data, np.generic):
-            return data.dtype.type(1)
+            return type(data)(1)
         if output.size != 1:
             raise ValueError(
                 f"{what}: {output._label()} is not a scalar; reduce it (sum, mean), or give the "
@@ -208,17 +210,14 @@ def backward(output: Tensor, grad: Operand | None = None) -> None:
         if tensor._grad is not None:  # the sweep has succeeded: nothing is left half-done
             tensor._grad = np.asarray(tensor._grad + value)
         else:
-            tensor._grad = _own_array(value, owned)
+            tensor._grad = value if owned else _copied(value)
 
 
 Tensor.backward = backward  # type: ignore[method-assign]
 
 
-def _own_array(value: Any, owned: bool) -> Any:
-    """Give an array that shares memory with no other: a copy, unless it is that already."""
-    if owned and type(value) is np.ndarray:
-        return value
-    return value.copy() if hasattr(value, "copy") and value.ndim else np.array(value)
+def _copied(value: Any) -> Any:
+    return np.array(value) if isinstance(value, (np.ndarray, np.generic)) else value.copy()  # noqa: UP038
 
 
 @overload
@@ -310,5 +309,5 @@ def grad(
             results.append(None)
         else:
             _, value, owned = entry
-            results.append(value if create_graph else constant(_own_array(value, owned)))
+            results.append(value if create_graph else constant(value if owned else _copied(value)))
     return results[0] if isinstance(inputs, Tensor) else tuple(results)

@@ -286,33 +286,30 @@ class Tensor:
                 f"{what}: {self._label()} was made by {self.op.name} and is part of a graph; "
                 "write t = t + ... (or np.where for a part of it) in place of writing into it"
             )
-        array = self._data
-        if type(array) is not np.ndarray:
-            array = np.asarray(array)  # a result made under no_grad; a new array, nobody else's
-        frozen = not array.flags.writeable
+        if self._written is None:
+            self._written = [0]
+        self._written[0] = last_write[0] = tick()
         try:
-            if frozen:
-                self._thaw(what, array)
-            write(array, value)
+            if type(self._data) is np.ndarray and self._data.flags.writeable:
+                write(self._data, value)
+            else:
+                self._thawed(lambda array: write(array, value))
         except (TypeError, ValueError) as error:
             raise type(error)(f"{what}: {self._label()}: {error}") from None
-        finally:
-            if self._written is None:
-                self._written = [0]
-            self._written[0] = last_write[0] = tick()
-            if frozen:
-                array.setflags(False)
-        self._data = array
         return self
 
-    def _thaw(self, what: str, array: Array) -> None:
-        """Allow one write into the frozen result of an op that was not recorded."""
+    def _thawed(self, write: Callable[[Array], object]) -> None:
+        """Write into the frozen result of an op that was not recorded."""
+        array = np.asarray(self._data)
         base = array.base
-        if (0 in array.strides and array.size > 1) or (
-            isinstance(base, np.ndarray) and not base.flags.writeable
-        ):
+        if 0 in array.strides or (isinstance(base, np.ndarray) and not base.flags.writeable):
             raise ValueError("its memory is shared with another result; copy() it first")
         array.setflags(True)
+        try:
+            write(array)
+        finally:
+            array.setflags(False)
+        self._data = array
 
     def __setitem__(self, index: Any, value: Operand) -> None:
         place = index_values(index)

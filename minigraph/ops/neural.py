@@ -62,8 +62,25 @@ softmax_error = Op(
 
 def _nll(z, lse, t):  # type: ignore[no-untyped-def]
     """Average ln Σ eᶻ - z[t] over the rows: the negative log-likelihood of the labels."""
-    _check_labels(z, t)
-    return np.add.reduce(lse[:, 0] - z[np.arange(len(t)), t]) / len(t)
+    if z.ndim != 2 or len(z) == 0:
+        raise ValueError("logits are (n, m), one row per example, with at least one row")
+    if type(t) is not np.ndarray or t.dtype.kind not in "iu":
+        raise TypeError(f"labels are integers, not {getattr(t, 'dtype', type(t).__name__)}")
+    n = len(z)
+    if t.shape != (n,):
+        raise ValueError(f"{n} rows of logits need labels of shape ({n},)")
+    try:
+        chosen = z[np.arange(n), t]
+    except IndexError:
+        raise _no_class(t, z.shape[1]) from None
+    if np.minimum.reduce(t) < 0:  # NumPy would count these from the end
+        raise _no_class(t, z.shape[1])
+    return np.add.reduce(lse[:, 0] - chosen) / n
+
+
+def _no_class(t: Any, m: int) -> ValueError:
+    row = int(np.flatnonzero((t < 0) | (t >= m))[0])
+    return ValueError(f"label {t[row]} of row {row} is not one of 0 ... {m - 1}")
 
 
 nll = Op(
@@ -74,22 +91,6 @@ nll = Op(
     name="softmax_nll",
     texts={"y": "softmax_nll({z}, {t})", "z": "{g} / n * (softmax({z}) - onehot({t}))"},
 )
-
-
-# Seen as unsigned, negative labels are too large: one comparison finds both.
-_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
-
-
-def _check_labels(z: Any, t: Any) -> None:
-    if z.ndim != 2 or len(z) == 0:
-        raise ValueError("logits are (n, m), one row per example, with at least one row")
-    if not isinstance(t, np.ndarray) or t.dtype.kind not in "iu":
-        raise TypeError(f"labels are integers, not {getattr(t, 'dtype', type(t).__name__)}")
-    if t.shape != z.shape[:1]:
-        raise ValueError(f"{len(z)} rows of logits need labels of shape ({len(z)},)")
-    if np.maximum.reduce(t.view(_UNSIGNED[t.itemsize])) >= z.shape[1]:
-        bad = int(np.flatnonzero((t < 0) | (t >= z.shape[1]))[0])
-        raise ValueError(f"label {t[bad]} of row {bad} is not in 0 ... {z.shape[1] - 1}")
 
 
 def softmax_nll(logits: Operand, labels: Operand) -> Tensor:
@@ -131,8 +132,8 @@ def softmax_nll(logits: Operand, labels: Operand) -> Tensor:
 
 
 def _l1_penalty(w):  # type: ignore[no-untyped-def]
-    """Compute ‖w‖₁ = Σ |w|."""
-    return np.abs(w).sum()
+    """Compute ‖w‖₁ = Σ |w|, as the product of the vectors sign(w) and w."""
+    return np.vdot(np.sign(w), w)
 
 
 l1_penalty = Op(
@@ -159,7 +160,7 @@ l2_penalty = Op(
 
 def _elastic_net(w, l1, l2):  # type: ignore[no-untyped-def]
     """Compute λ₁ ‖w‖₁ + λ₂ ‖w‖²."""
-    return l1 * np.abs(w).sum() + l2 * np.vdot(w, w)
+    return l1 * np.vdot(np.sign(w), w) + l2 * np.vdot(w, w)
 
 
 elastic_net = Op(

@@ -8,13 +8,6 @@ from minigraph.op import Kink, Op
 
 Axis = int | tuple[int, ...] | None
 
-# The finite numbers between which the shift of logsumexp is kept.
-_FINITE = {
-    np.dtype(t): (np.finfo(t).min, np.finfo(t).max)
-    for t in (np.float16, np.float32, np.float64, np.longdouble)
-}
-
-
 def put_back(r: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """Put the reduced axes of `r` back with size 1, so that it broadcasts against `x`."""
     if keepdims or r.ndim == x.ndim:
@@ -114,11 +107,9 @@ min = Op(
 
 def _logsumexp(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
     """Compute ln Σ eˣ along the axes without overflow: the largest entry is taken out first."""
-    shift = x.max(axis=axis, keepdims=True)
-    if shift.dtype in _FINITE:
-        lowest, highest = _FINITE[shift.dtype]
-        shift = np.minimum(np.maximum(shift, lowest), highest)  # inf - inf would be nan
-    y = np.log(np.exp(x - shift).sum(axis=axis, keepdims=True)) + shift
+    largest = x.max(axis=axis, keepdims=True)
+    y = np.log(np.exp(x - largest).sum(axis=axis, keepdims=True)) + largest
+    y = np.fmax(y, largest)  # never less; where the largest is infinite, y is nan so far
     return y if keepdims else np.squeeze(y, axis)
 
 
