@@ -125,7 +125,7 @@ def make_minigraph_nn(params, X, t, lams, lr):
         sgd.zero_grad()
         loss.backward()
         sgd.step()
-        return loss.item()
+        return loss
 
     return step, lambda: [tensor.data for tensor in tensors]
 
@@ -143,7 +143,7 @@ def make_minigraph_operators(params, X, t, lams, lr):
         sgd.zero_grad()
         loss.backward()
         sgd.step()
-        return loss.item()
+        return loss
 
     return step, lambda: [tensor.data for tensor in tensors]
 
@@ -171,7 +171,7 @@ def make_torch(params, X, t, lams, lr):
         sgd.zero_grad()
         loss.backward()
         sgd.step()
-        return loss.item()
+        return loss
 
     return step, lambda: [p.detach().numpy().T for p in model.parameters()]
 
@@ -192,7 +192,7 @@ def make_mygrad(params, X, t, lams, lr):
         loss.backward()
         for p in tensors:
             p.data -= lr * p.grad
-        return loss.item()
+        return loss
 
     return step, lambda: [tensor.data for tensor in tensors]
 

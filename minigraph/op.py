@@ -224,7 +224,7 @@ def call({parameters}):
         _node._requires_grad = False
         _node.op = None
         _node.inputs = _node.values = _node.formulas = ()
-        _node.attributes = {{}}
+        _node.attributes = _no_attributes
     return _node
 """
 _UNWRAP = """
@@ -282,7 +282,7 @@ def _fixed_inputs(op: Op) -> dict[str, str]:
         "values": ", ".join((*values, *passed)),
         "inputs_kept": f"({', '.join(names)},)",
         "values_kept": f"({', '.join(values)},)",
-        "attributes_kept": "{" + ", ".join(f"{name!r}: {name}" for name in op.defaults) + "}",
+        "attributes_kept": f"dict({', '.join(passed)})" if passed else "_no_attributes",
         "flow": "_flow",
         "formulas": "_by_flow[_flow]",
     }
@@ -302,6 +302,7 @@ def _compiled(op: Op, parts: dict[str, str]) -> Callable[..., Any]:
         "_function": function,
         "_ndarray": _ndarray,
         "_new": object.__new__,
+        "_no_attributes": _NO_ATTRIBUTES,
         "_op": op,
         "_operand": operand,
         "_plain": op.function,
@@ -328,6 +329,7 @@ class _ByFlow(dict[int, tuple[tuple[int, Formula], ...]]):
 
 
 _ndarray = np.ndarray
+_NO_ATTRIBUTES: dict[str, Any] = {}  # one for all, never written
 
 
 def constant(array: Any) -> Tensor:

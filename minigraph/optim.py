@@ -2,8 +2,7 @@
 
 import operator
 from collections.abc import Iterable, Mapping
-
-import numpy as np
+from typing import Any
 
 from minigraph.tensor import Tensor
 
@@ -59,22 +58,20 @@ class SGD:
             raise ValueError(f"SGD: 0 <= momentum < 1, got {momentum}")
         self.lr = lr
         self.momentum = momentum
-        self._velocity = [np.zeros_like(p.data) for p in self.parameters] if momentum else []
+        self._velocities: dict[Tensor, Any] = {}
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for p in self.parameters:
-            p.zero_grad()
+            p._grad = None
 
     def step(self) -> None:
         """Take one step down the gradient that `backward` left."""
-        for i, p in enumerate(self.parameters):
-            update = p.grad
+        lr, velocities = self.lr, self._velocities
+        for p in self.parameters:
+            update = p._grad
             if update is None:
                 continue
             if self.momentum:
-                velocity = self._velocity[i]
-                velocity *= self.momentum
-                velocity += update
-                update = velocity
-            p.overwrite("SGD.step", operator.isub, self.lr * update)
+                update = velocities[p] = self.momentum * velocities.get(p, 0.0) + update
+            p.overwrite("SGD.step", operator.isub, lr * update)

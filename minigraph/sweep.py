@@ -66,12 +66,13 @@ def sweep(
         table[number], tensors[number] = seed, tensor
         if tensor.op is not None:
             heappush(heap, -number)
+    written = last_write[0]
     while heap:
         number = -heappop(heap)
         node, g = tensors[number], table.pop(number)
         if node._retains_grad or number in keep:
             found.append((node, g, False))
-        if last_write[0] > number:
+        if written > number:
             check_unwritten(node)
         inputs, attributes = node.inputs, node.attributes
         y, values = (node, inputs) if create_graph else (node._data, node.values)

@@ -219,9 +219,12 @@ class Tensor:
         ValueError
             If there is not exactly one entry.
         """
-        if self.size != 1:
-            raise ValueError(f"item: {self._label()} has {self.size} entries, not one")
-        return self._data.item()
+        try:
+            return self._data.item()
+        except ValueError:
+            raise ValueError(
+                f"item: {self._label()} has {self.size} entries, not one"
+            ) from None
 
     def numpy(self) -> Array:
         """Copy the values into a new, writable array, without gradient."""
@@ -289,9 +292,10 @@ class Tensor:
         if self._written is None:
             self._written = [0]
         self._written[0] = last_write[0] = tick()
+        data = self._data
         try:
-            if type(self._data) is np.ndarray and self._data.flags.writeable:
-                write(self._data, value)
+            if type(data) is np.ndarray and data.flags.writeable:
+                write(data, value)
             else:
                 self._thawed(lambda array: write(array, value))
         except (TypeError, ValueError) as error:
@@ -400,6 +404,8 @@ class Tensor:
         return np.array(self._data, dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method == "__call__" and ufunc in RULES and not options:
+            return RULES[ufunc](*inputs)
         if method != "__call__":
             return _without_rule(getattr(ufunc, method), f"np.{ufunc.__name__}.{method}", inputs, options)
         return _numpy_call(ufunc, inputs, options)

@@ -146,7 +146,7 @@ def _relu(x):  # type: ignore[no-untyped-def]
 
 relu = Op(
     _relu,
-    x=lambda g, y, x: g * (y > 0),
+    x=lambda g, y, x: g * np.sign(y),
     name="relu",
     kinks=[Kink("x = 0", "0", lambda x: x)],
     texts={"x": "{g} * ({y} > 0)"},
