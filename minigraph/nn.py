@@ -157,9 +157,7 @@ def _in_scope(name: str, node: Tensor) -> Tensor:
     return node
 
 
-def risk(
-    model: MLP, x: Operand, labels: Operand, penalties: Sequence[Any] | None = None
-) -> Tensor:
+def risk(model: MLP, x: Operand, labels: Operand, penalties: Sequence[Any] | None = None) -> Tensor:
     """Compute the (penalised) empirical risk of a classifier on a batch.
 
     R̃ = mean NLL + λ11 ‖W1‖₁ + λ12 ‖W1‖² + λ21 ‖W2‖₁ + λ22 ‖W2‖² + …, biases untouched: the

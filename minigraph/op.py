@@ -135,7 +135,9 @@ class Op:
         """Names of the inputs, and defaults of the attributes."""
         if isinstance(self.function, np.ufunc):
             if len(vjps) != self.function.nin:
-                raise TypeError(f"{self.name}: {self.function.nin} inputs, but {len(vjps)} formulas")
+                raise TypeError(
+                    f"{self.name}: {self.function.nin} inputs, but {len(vjps)} formulas"
+                )
             return tuple(vjps), {}
         parameters = inspect.signature(self.function).parameters.values()
         attributes = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -144,7 +146,9 @@ class Op:
             p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         )
         if variadic != (self.each is not None) or (variadic and vjps):
-            raise TypeError(f"{self.name}: a function of any number of inputs, and it alone, has each=")
+            raise TypeError(
+                f"{self.name}: a function of any number of inputs, and it alone, has each="
+            )
         if not variadic and tuple(vjps) != names:
             raise TypeError(
                 f"{self.name}: formulas for {', '.join(vjps) or 'nothing'}, but the inputs are "
@@ -168,7 +172,9 @@ class Op:
     @overload
     def __call__(self, first: Tensor, /, *rest: Any, **attributes: Any) -> Tensor: ...
     @overload
-    def __call__(self, first: Operand, second: Tensor, /, *rest: Any, **attributes: Any) -> Tensor: ...
+    def __call__(
+        self, first: Operand, second: Tensor, /, *rest: Any, **attributes: Any
+    ) -> Tensor: ...
     @overload
     def __call__(self, *inputs: Any, **attributes: Any) -> Any: ...
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:

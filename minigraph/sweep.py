@@ -94,7 +94,12 @@ def sweep(
                 table[key], tensors[key] = part, input
                 if input.op is not None:
                     heappush(heap, -key)
-                elif type(part) is _ndarray and part.base is None and part is not g and node.op.trusted:
+                elif (
+                    type(part) is _ndarray
+                    and part.base is None
+                    and part is not g
+                    and node.op.trusted
+                ):
                     owned.add(key)  # a new array: the leaf can take it over without a copy
             elif key in owned:
                 table[key] += part

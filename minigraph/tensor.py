@@ -222,9 +222,7 @@ class Tensor:
         try:
             return self._data.item()
         except ValueError:
-            raise ValueError(
-                f"item: {self._label()} has {self.size} entries, not one"
-            ) from None
+            raise ValueError(f"item: {self._label()} has {self.size} entries, not one") from None
 
     def numpy(self) -> Array:
         """Copy the values into a new, writable array, without gradient."""
@@ -341,7 +339,10 @@ class Tensor:
         return f"{name} {self.dtype}{list(self.shape)}"
 
     def __repr__(self) -> str:
-        parts = [np.array2string(self.data, separator=", ", prefix="Tensor("), f"dtype={self.dtype}"]
+        parts = [
+            np.array2string(self.data, separator=", ", prefix="Tensor("),
+            f"dtype={self.dtype}",
+        ]
         if self._name is not None:
             parts.append(f"name={self._name!r}")
         if self.op is not None:
@@ -382,7 +383,9 @@ class Tensor:
     def __contains__(self, value: object) -> bool:
         return bool(np.any(self._data == (value._data if isinstance(value, Tensor) else value)))
 
-    def __hash__(self) -> int:  # identity, though == is elementwise: tensors are keys by what they are
+    def __hash__(
+        self,
+    ) -> int:  # identity, though == is elementwise: tensors are keys by what they are
         return id(self)
 
     def __copy__(self) -> "Tensor":
@@ -407,7 +410,9 @@ class Tensor:
         if method == "__call__" and ufunc in RULES and not options:
             return RULES[ufunc](*inputs)
         if method != "__call__":
-            return _without_rule(getattr(ufunc, method), f"np.{ufunc.__name__}.{method}", inputs, options)
+            return _without_rule(
+                getattr(ufunc, method), f"np.{ufunc.__name__}.{method}", inputs, options
+            )
         return _numpy_call(ufunc, inputs, options)
 
     def __array_function__(

@@ -34,7 +34,9 @@ def matmul(a: Operand, b: Operand) -> Tensor:
 
 def _with_vectors(a: Any, b: Any) -> Tensor:
     if a.ndim == 0 or b.ndim == 0:
-        raise ValueError(f"matmul: {a.shape} @ {b.shape}: a scalar has no rows; use * in place of @")
+        raise ValueError(
+            f"matmul: {a.shape} @ {b.shape}: a scalar has no rows; use * in place of @"
+        )
     if a.shape[-1] != (b.shape[-2] if b.ndim > 1 else b.shape[0]):
         labels = [getattr(x, "name", None) or word for x, word in ((a, "a"), (b, "b"))]
         raise ValueError(f"matmul: {a.shape} @ {b.shape}: {mismatch(a.shape, b.shape, labels)}")

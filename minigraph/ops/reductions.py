@@ -8,6 +8,7 @@ from minigraph.op import Kink, Op
 
 Axis = int | tuple[int, ...] | None
 
+
 def put_back(r: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """Put the reduced axes of `r` back with size 1, so that it broadcasts against `x`."""
     if keepdims or r.ndim == x.ndim:
@@ -48,8 +49,8 @@ def _mean(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
 
 mean = Op(
     _mean,
-    x=lambda g, y, x, axis, keepdims: (
-        spread(g / (x.size // (g.size or 1)), x, axis=axis, keepdims=keepdims)
+    x=lambda g, y, x, axis, keepdims: spread(
+        g / (x.size // (g.size or 1)), x, axis=axis, keepdims=keepdims
     ),
     name="mean",
     texts={"x": "spread({g} * {y}.size / {x}.size)"},

@@ -199,12 +199,16 @@ def _scatter(*inputs, index):  # type: ignore[no-untyped-def]
 
 indexing = Op(
     _getitem,
-    each=lambda i: None if i else lambda g, y, x, *arrays, index: scatter(g, x, *arrays, index=index),
+    each=lambda i: (
+        None if i else lambda g, y, x, *arrays, index: scatter(g, x, *arrays, index=index)
+    ),
     name="getitem",
 )
 scatter = Op(
     _scatter,
-    each=lambda i: None if i else lambda g, y, _, x, *arrays, index: indexing(g, *arrays, index=index),
+    each=lambda i: (
+        None if i else lambda g, y, _, x, *arrays, index: indexing(g, *arrays, index=index)
+    ),
     name="scatter",
 )
 
@@ -220,7 +224,9 @@ def getitem(x: Operand, index: Any) -> Tensor:
         if isinstance(part, list | bool | Tensor) or is_array(part):
             array = part if isinstance(part, Tensor) else np.asarray(part)
             if array.dtype.kind not in "iub" and array.size:
-                raise IndexError(f"getitem: an index array of dtype {array.dtype}, not integers or booleans")
+                raise IndexError(
+                    f"getitem: an index array of dtype {array.dtype}, not integers or booleans"
+                )
             arrays.append(array if array.size or array.dtype.kind in "iub" else array.astype(int))
             part = _ARRAY
         pattern.append(part)
