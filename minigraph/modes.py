@@ -31,7 +31,7 @@ set_mode = _mode.set
 
 
 class Setting(ContextDecorator):
-    """A change of the mode, as a context manager or decorator; it may be entered any number of times."""
+    """A change of the mode, as a context manager or decorator; entered as often as you like."""
 
     __slots__ = ("_grad", "_inner", "_name")
 

@@ -1,16 +1,18 @@
 """Networks: plain objects that hold named parameter Tensors."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minigraph.methods import Operand
 from minigraph.modes import scope
 from minigraph.op import Op
 from minigraph.ops.elementwise import relu
 from minigraph.ops.neural import affine, elastic_net, linear, softmax_nll
-from minigraph.tensor import Operand, Tensor
+from minigraph.tensor import Tensor
 
 __all__ = ["MLP", "Linear", "risk"]
 
@@ -123,11 +125,11 @@ class MLP:
         self.activation = activation
         self.layers = tuple(
             Linear(n_in, n_out, rng, dtype, name=f"layer{i}", suffix=str(i))
-            for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:]), start=1)
+            for i, (n_in, n_out) in enumerate(pairwise(sizes), start=1)
         )
 
     def parameters(self) -> dict[str, Tensor]:
-        """Give the parameters by name, W1, b1, W2, b2, …"""
+        """Give the parameters by name, W1, b1, W2, b2 and so on."""
         return {name: p for layer in self.layers for name, p in layer.parameters().items()}
 
     @property
@@ -184,10 +186,11 @@ def risk(model: MLP, x: Operand, labels: Operand, penalties: Sequence[Any] | Non
 
     Examples
     --------
-    >>> import minigraph as mg
+    >>> from minigraph import data, nn
     >>> model = nn.MLP((2, 8, 2), seed=0)
-    >>> X, t = mg.data.two_circles_first10()
-    >>> risk = mg.nn.risk(model, X, t, penalties=(0, 1e-3, 0, 1e-3))
+    >>> X, t = data.two_circles_first10()
+    >>> nn.risk(model, X, t, penalties=(0, 1e-3, 0, 1e-3)).shape
+    ()
     """
     total = softmax_nll(model(x), labels)
     if penalties is None:

@@ -1,7 +1,6 @@
 """Op: a NumPy function plus one line of calculus per input, and how a call of it is recorded."""
 
 import inspect
-import operator
 import pickle
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -9,23 +8,12 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from minigraph.modes import current_mode, tick
-from minigraph.tensor import RULES, Array, Operand, Tensor, check_kind, is_array
+from minigraph.calls import Formula, Pairs, written_out
+from minigraph.methods import Operand
+from minigraph.numpy_rules import RULES
+from minigraph.tensor import Tensor
 
 __all__ = ["Kink", "Op"]
-
-Formula = Callable[..., Any]
-
-# On the NumPy scalars that stand for 0-d results these take a tenth of the ufunc's time, and on
-# arrays they are the ufunc.
-_FAST: dict[Any, Callable[..., Any]] = {
-    np.add: operator.add,
-    np.subtract: operator.sub,
-    np.multiply: operator.mul,
-    np.divide: operator.truediv,
-    np.negative: operator.neg,
-    np.matmul: operator.matmul,
-}
 
 
 class Kink(NamedTuple):
@@ -127,7 +115,7 @@ class Op:
         self.trusted = self.__module__.startswith("minigraph.ops.")
         if isinstance(function, np.ufunc):
             RULES.setdefault(function, self)
-        self.call = _written_out(self)
+        self.call = written_out(self)
         # Python looks __call__ up on the class: with one of its own, an op costs no call more.
         self.__class__ = type("Op", (Op,), {"__call__": staticmethod(self.call)})
 
@@ -156,7 +144,7 @@ class Op:
             )
         return names, attributes
 
-    def formulas(self, inputs: Sequence[Any]) -> tuple[tuple[int, Formula], ...]:
+    def formulas(self, inputs: Sequence[Any]) -> Pairs:
         """Pair the slots to which a gradient flows, with these inputs, with their formulas."""
         vjps = self.vjps if self.each is None else map(self.each, range(len(inputs)))
         return tuple(
@@ -192,232 +180,3 @@ class Op:
             f"op {self.name!r} is pickled by the name of a variable of its module, and "
             f"{self.__module__} has none that holds it"
         )
-
-
-# A call unwraps the inputs, computes, and makes the node. It is most of the engine's cost on small
-# networks, so it is written out for each op as a person would for that number of inputs: a loop
-# over the inputs takes 4 µs more, of the 60 µs that a whole step of the 2-2-2 network has.
-
-_CALL = """
-def call({parameters}):
-    if {no_tensor}:
-        return _plain({arguments})
-{unwrap}
-    try:
-        _out = _function({values})
-    except Exception as _error:
-        raise _explained(_op, {inputs_kept}, {attributes_kept}, _error) from None
-    _node = _new(_Tensor)
-    _node._written = None
-    if type(_out) is _ndarray:
-        if _out.base is not None:
-            _node._written = _shared_clock(_out, {inputs_kept})
-        _out.setflags(False)
-    _node._data = _out
-    _node._grad = _node._name = None
-    _node._retains_grad = False
-    _node.number = _tick()
-    _mode = _current_mode()
-    _node.scope = _mode.scope
-    if _mode.grad and {flow}:
-        _node._requires_grad = True
-        _node.op = _op
-        _node.inputs = {inputs_kept}
-        _node.values = {values_kept}
-        _node.attributes = {attributes_kept}
-        _node.formulas = {formulas}
-    else:
-        _node._requires_grad = False
-        _node.op = None
-        _node.inputs = _node.values = _node.formulas = ()
-        _node.attributes = _no_attributes
-    return _node
-"""
-_UNWRAP = """
-    if type({name}) is _Tensor:
-        _{name} = {name}._data
-        {flow}
-    else:
-        {name} = _{name} = _operand({name}, _op)
-"""
-_UNWRAP_ALL = """
-    _attributes = {**_defaults, **attributes}
-    _inputs = tuple([i if type(i) is _Tensor else _operand(i, _op) for i in inputs])
-    _values = tuple([i._data if type(i) is _Tensor else i for i in _inputs])
-    _formulas = _op.formulas(_inputs)
-"""
-
-
-def _written_out(op: Op) -> Callable[..., Any]:
-    """Write the call of an op for its number of inputs."""
-    return _compiled(op, _any_inputs() if op.each else _fixed_inputs(op))
-
-
-def _any_inputs() -> dict[str, str]:
-    return {
-        "parameters": "*inputs, **attributes",
-        "no_tensor": "not any(type(i) is _Tensor for i in inputs)",
-        "arguments": "*inputs, **attributes",
-        "unwrap": _UNWRAP_ALL,
-        "values": "*_values, **_attributes",
-        "inputs_kept": "_inputs",
-        "values_kept": "_values",
-        "attributes_kept": "_attributes",
-        "flow": "_formulas",
-        "formulas": "_formulas",
-    }
-
-
-def _fixed_inputs(op: Op) -> dict[str, str]:
-    names = op.input_names
-    values = [f"_{name}" for name in names]
-    passed = [f"{name}={name}" for name in op.defaults]
-    parameters = [
-        name if default is inspect.Parameter.empty else f"{name}=_defaults[{name!r}]"
-        for name, default in op.defaults.items()
-    ]
-    unwrap = ["    _flow = 0"]
-    for slot, (name, vjp) in enumerate(zip(names, op.vjps)):
-        flow = f"if {name}._requires_grad: _flow += {1 << slot}" if vjp else "pass"
-        unwrap.append(_UNWRAP.format(name=name, flow=flow))
-    return {
-        "parameters": ", ".join((*names, *parameters)),
-        "no_tensor": " and ".join(f"type({name}) is not _Tensor" for name in names),
-        "arguments": ", ".join((*names, *passed)),
-        "unwrap": "".join(unwrap),
-        "values": ", ".join((*values, *passed)),
-        "inputs_kept": f"({', '.join(names)},)",
-        "values_kept": f"({', '.join(values)},)",
-        "attributes_kept": f"dict({', '.join(passed)})" if passed else "_no_attributes",
-        "flow": "_flow",
-        "formulas": "_by_flow[_flow]",
-    }
-
-
-def _compiled(op: Op, parts: dict[str, str]) -> Callable[..., Any]:
-    function = _FAST.get(op.function, op.function)
-    if not op.trusted:
-        function = _checked(op)
-        parts["flow"] += " and _out.dtype.kind == 'f'"  # integers and booleans are constants
-    namespace = {
-        "_Tensor": Tensor,
-        "_by_flow": _ByFlow(op.vjps),
-        "_current_mode": current_mode,
-        "_defaults": op.defaults,
-        "_explained": _explained,
-        "_function": function,
-        "_ndarray": _ndarray,
-        "_new": object.__new__,
-        "_no_attributes": _NO_ATTRIBUTES,
-        "_op": op,
-        "_operand": operand,
-        "_plain": op.function,
-        "_shared_clock": _shared_clock,
-        "_tick": tick,
-    }
-    exec(_CALL.format(**parts), namespace)
-    call: Callable[..., Any] = namespace["call"]  # type: ignore[assignment]
-    call.__name__ = call.__qualname__ = op.name
-    return call
-
-
-class _ByFlow(dict[int, tuple[tuple[int, Formula], ...]]):
-    """The (slot, formula) pairs of an op for each set of inputs, as bits, that want a gradient."""
-
-    def __init__(self, vjps: Sequence[Formula | None]) -> None:
-        super().__init__()
-        self.vjps = vjps
-
-    def __missing__(self, flow: int) -> tuple[tuple[int, Formula], ...]:
-        pairs = [(s, vjp) for s, vjp in enumerate(self.vjps) if vjp is not None and flow >> s & 1]
-        self[flow] = tuple(pairs)
-        return self[flow]
-
-
-_ndarray = np.ndarray
-_NO_ATTRIBUTES: dict[str, Any] = {}  # one for all, never written
-
-
-def constant(array: Any) -> Tensor:
-    """Wrap an array that minigraph made itself: a leaf without gradient, no copy."""
-    return Tensor(array, copy=False)
-
-
-def _shared_clock(out: Array, inputs: tuple[Any, ...]) -> list[int] | None:
-    """Let a view and the tensor whose memory it shows count their writes together."""
-    for input in inputs:
-        if type(input) is Tensor and np.may_share_memory(out, input._data):
-            if input._written is None:
-                input._written = [0]
-            return input._written
-    return None
-
-
-def operand(value: Any, op: Op) -> Any:
-    """Turn what stands beside a Tensor into a number or an array; Python numbers stay weak."""
-    kind = type(value)
-    if kind is float or kind is int or kind is bool:
-        return value
-    if kind is not _ndarray:
-        if isinstance(value, np.ma.MaskedArray):
-            check_kind(value, op.name)
-        if not is_array(value) or isinstance(value, np.ndarray):  # a list, a np.matrix
-            try:
-                value = np.asarray(value)
-            except ValueError as error:
-                raise TypeError(f"{op.name}: {error}") from None
-    if value.dtype.kind not in "fiub":
-        check_kind(value, op.name)
-    return value
-
-
-def _checked(op: Op) -> Callable[..., Any]:
-    """Wrap a user's function: check what it returns, and never freeze the user's own array."""
-
-    def function(*values: Any, **attributes: Any) -> Any:
-        out = op.function(*values, **attributes)
-        if isinstance(out, bool | int | float):
-            out = np.asarray(out)[()]
-        if not is_array(out):
-            raise TypeError(f"returned {type(out).__name__}; an op returns one array")
-        check_kind(out, "returned")
-        return out.view() if type(out) is _ndarray else out
-
-    return function
-
-
-def shape_of(value: Any) -> str:
-    """Write a shape as error messages do; a number as itself."""
-    return str(tuple(value.shape)) if hasattr(value, "shape") else repr(value)
-
-
-def _explained(
-    op: Op, inputs: tuple[Any, ...], attributes: dict[str, Any], error: Exception
-) -> Exception:
-    """Say which op failed on what, in the words of its caller: shapes, names, the likely cause."""
-    between = f" {op.symbol} " if op.symbol and len(inputs) == 2 else ", "
-    call = between.join(map(shape_of, inputs))
-    call += "".join(f", {key}={value!r}" for key, value in attributes.items() if value is not None)
-    reason = str(error)
-    if "could not be broadcast" in reason:
-        reason = "the shapes do not broadcast: sizes must be equal or 1, counted from the last axis"
-    elif "core dimension" in reason:
-        labels = [getattr(i, "name", None) or name for i, name in zip(inputs, op.input_names)]
-        reason = mismatch(inputs[0].shape, inputs[1].shape, labels)
-    names = [i.name for i in inputs if type(i) is Tensor and i.name]
-    where = f" ({', '.join(names)})" if names else ""
-    if type(error).__module__ != "builtins":
-        error.add_note(f"in op {op.name}: {call}{where}")
-        return error
-    return type(error)(f"{op.name}: {call}: {reason}{where}")
-
-
-def mismatch(a: tuple[int, ...], b: tuple[int, ...], labels: Sequence[str]) -> str:
-    """Say why matrices of two shapes have no product."""
-    rows = b[-2] if len(b) > 1 else b[-1]
-    hint = ""
-    if len(b) > 1 and a[-1] == b[-1]:
-        hint = f"; did you mean {labels[1]}.T?"
-    elif len(a) > 1 and a[-2] == rows:
-        hint = f"; did you mean {labels[0]}.T?"
-    return f"inner sizes {a[-1]} and {rows} differ{hint}"

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from heapq import heappop, heappush
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 import numpy as np
 
+from minigraph.arrays import is_array
 from minigraph.graph import ancestors, check_unwritten
+from minigraph.methods import Operand
 from minigraph.modes import enable_grad, last_write
-from minigraph.op import constant
-from minigraph.tensor import Operand, Tensor, is_array
+from minigraph.tensor import Tensor
 
 __all__ = ["grad"]
 
@@ -74,6 +75,7 @@ def sweep(
             found.append((node, g, False))
         if written > number:
             check_unwritten(node)
+        op: Any = node.op
         inputs, attributes = node.inputs, node.attributes
         y, values = (node, inputs) if create_graph else (node._data, node.values)
         for slot, vjp in node.formulas:
@@ -94,12 +96,7 @@ def sweep(
                 table[key], tensors[key] = part, input
                 if input.op is not None:
                     heappush(heap, -key)
-                elif (
-                    type(part) is _ndarray
-                    and part.base is None
-                    and part is not g
-                    and node.op.trusted
-                ):
+                elif type(part) is _ndarray and part.base is None and part is not g and op.trusted:
                     owned.add(key)  # a new array: the leaf can take it over without a copy
             elif key in owned:
                 table[key] += part
@@ -131,7 +128,7 @@ def _fitted(part: Any, node: Tensor, slot: int, create_graph: bool) -> Any:
     if type(part) is Tensor:
         part = part if create_graph else part._data
     elif is_array(part):
-        part = constant(part) if create_graph else part
+        part = Tensor(part, copy=False) if create_graph else part
     else:
         raise TypeError(
             f"{op.name}: the formula of {op.input_name(slot)} returned {type(part).__name__}; "
@@ -219,11 +216,11 @@ def backward(output: Tensor, grad: Operand | None = None) -> None:
             tensor._grad = value if owned else _copied(value)
 
 
-Tensor.backward = backward  # type: ignore[method-assign]
+Tensor.backward = backward  # type: ignore[method-assign,assignment]
 
 
 def _copied(value: Any) -> Any:
-    return np.array(value) if isinstance(value, (np.ndarray, np.generic)) else value.copy()  # noqa: UP038
+    return np.array(value) if isinstance(value, (np.ndarray, np.generic)) else value.copy()
 
 
 @overload
@@ -294,7 +291,7 @@ def grad(
     for end, cotangent in zip(ends, given):
         seed = _seed(end, cotangent, "grad")
         if create_graph and not isinstance(seed, Tensor):
-            seed = constant(seed)
+            seed = Tensor(seed, copy=False)
         elif isinstance(seed, Tensor) and not create_graph:
             seed = seed._data
         seeds.append((end, seed))
@@ -303,7 +300,7 @@ def grad(
             raise RuntimeError(f"grad: {tensor._label()} does not require a gradient")
     with enable_grad() if create_graph else nullcontext():
         found = {found[0].number: found for found in sweep(seeds, wanted, create_graph)}
-    results = []
+    results: list[Tensor | None] = []
     for place, tensor in enumerate(wanted):
         entry = found.get(tensor.number)
         if entry is None and not allow_unused:
@@ -315,5 +312,7 @@ def grad(
             results.append(None)
         else:
             _, value, owned = entry
-            results.append(value if create_graph else constant(value if owned else _copied(value)))
+            results.append(
+                value if create_graph else Tensor(value if owned else _copied(value), copy=False)
+            )
     return results[0] if isinstance(inputs, Tensor) else tuple(results)

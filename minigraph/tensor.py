@@ -1,6 +1,6 @@
 """Tensor: an array, and how it was made.
 
-The operators and array methods are attached by `minigraph.ops`, where the formulas are.
+`minigraph.methods` lists its operators and array methods; the formulas are in `minigraph.ops`.
 """
 
 import copy as copying
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from minigraph.arrays import Array, as_array
+from minigraph.methods import Methods, Operand
 from minigraph.modes import current_mode, last_write, tick
 
 if TYPE_CHECKING:
@@ -19,25 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Tensor"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Operand = ArrayLike | "Tensor"
-
-# The rule that answers for a NumPy function called on Tensors; filled by `minigraph.ops`.
-RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
-
-# These look at values or shapes only; their results carry no gradient by nature.
-VALUE_FUNCTIONS: set[Callable[..., Any]] = {
-    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj,
-    np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.shares_memory,
-    np.may_share_memory, np.isfinite, np.isnan, np.isinf, np.signbit, np.isclose, np.allclose,
-    np.array_equal, np.array_equiv, np.any, np.all, np.count_nonzero, np.nonzero,
-    np.flatnonzero, np.argwhere, np.argsort, np.searchsorted, np.digitize, np.bincount,
-    np.array_repr, np.array_str, np.array2string,
-}  # fmt: skip
-
 
 @final
-class Tensor:
+class Tensor(Methods):
     """An array that remembers how it was made, so that gradients can be derived.
 
     Parameters
@@ -93,6 +79,7 @@ class Tensor:
 
     _data: Any  # ndarray; a NumPy scalar for a 0-d result; an array that dispatches like one
     _grad: Any
+    _requires_grad: bool
     _written: list[int] | None  # time of the last counted write, one list for all that share memory
     op: "Op | None"
     inputs: tuple[Any, ...]
@@ -110,7 +97,11 @@ class Tensor:
         dtype: DTypeLike | None = None,
         copy: bool = True,
     ) -> None:
-        self._data = _as_data(data, dtype, copy)
+        if isinstance(data, Tensor):
+            if data._requires_grad:
+                raise TypeError("Tensor(t) would cut t's gradient; use t.detach() or t.copy()")
+            data = data._data
+        self._data = as_array(data, dtype, copy)
         self._grad = None
         self._written = None
         self._retains_grad = False
@@ -131,7 +122,7 @@ class Tensor:
         data = self._data
         if isinstance(data, np.generic):
             data = np.asarray(data)
-            data.setflags(False)
+            data.setflags(write=False)
         return data  # type: ignore[no-any-return]
 
     @data.setter
@@ -164,7 +155,7 @@ class Tensor:
     @property
     def name(self) -> str | None:
         """Shown in drawings and error messages; may be set at any time."""
-        return self._name  # type: ignore[no-any-return]
+        return self._name
 
     @name.setter
     def name(self, name: str | None) -> None:
@@ -175,7 +166,7 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to or through this tensor; may be set on leaves."""
-        return self._requires_grad  # type: ignore[no-any-return]
+        return self._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -255,9 +246,11 @@ class Tensor:
 
     # Writing in place: counted, so that a sweep that still needs the old values can refuse
 
-    def _write(self, what: str, write: Callable[[Array, Any], object], value: Any) -> Self:
-        if current_mode().grad and (self._requires_grad or _requires_grad(value)):
-            needed = self if self._requires_grad else value
+    def write(self, what: str, write: Callable[[Array, Any], object], value: Any) -> Self:
+        """Write into the array, unless a gradient would be lost by it; see `overwrite`."""
+        other = value if isinstance(value, Tensor) else self
+        if current_mode().grad and (self._requires_grad or other._requires_grad):
+            needed = self if self._requires_grad else other
             raise RuntimeError(
                 f"{what}: the gradient of {needed._label()} would be lost by a write in place; "
                 "write t = t + ... in its place, or put an update under `with mg.no_grad():`"
@@ -306,31 +299,17 @@ class Tensor:
         base = array.base
         if 0 in array.strides or (isinstance(base, np.ndarray) and not base.flags.writeable):
             raise ValueError("its memory is shared with another result; copy() it first")
-        array.setflags(True)
+        array.setflags(write=True)
         try:
             write(array)
         finally:
-            array.setflags(False)
+            array.setflags(write=False)
         self._data = array
 
     def __setitem__(self, index: Any, value: Operand) -> None:
-        place = index_values(index)
-        self._write("t[...] =", lambda array, v: operator.setitem(array, place, v), value)
-
-    def __iadd__(self, other: Operand) -> Self:
-        return self._write("t += ...", operator.iadd, other)
-
-    def __isub__(self, other: Operand) -> Self:
-        return self._write("t -= ...", operator.isub, other)
-
-    def __imul__(self, other: Operand) -> Self:
-        return self._write("t *= ...", operator.imul, other)
-
-    def __itruediv__(self, other: Operand) -> Self:
-        return self._write("t /= ...", operator.itruediv, other)
-
-    def __ipow__(self, other: Operand) -> Self:  # type: ignore[misc]
-        return self._write("t **= ...", operator.ipow, other)
+        parts = index if isinstance(index, tuple) else (index,)
+        place = tuple([p._data if isinstance(p, Tensor) else p for p in parts])
+        self.write("t[...] =", lambda array, v: array.__setitem__(place, v), value)
 
     # Python's protocols
 
@@ -406,161 +385,7 @@ class Tensor:
             )
         return np.array(self._data, dtype=dtype, copy=copy)
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        if method == "__call__" and ufunc in RULES and not options:
-            return RULES[ufunc](*inputs)
-        if method != "__call__":
-            return _without_rule(
-                getattr(ufunc, method), f"np.{ufunc.__name__}.{method}", inputs, options
-            )
-        return _numpy_call(ufunc, inputs, options)
+    if TYPE_CHECKING:  # attached by minigraph.numpy_rules
 
-    def __array_function__(
-        self, function: Callable[..., Any], types: Any, inputs: Any, options: Any
-    ) -> Any:
-        return _numpy_call(function, inputs, options)
-
-    if TYPE_CHECKING:  # attached by minigraph.sweep, and by minigraph.ops where the formulas are
-
-        def backward(self, grad: Operand | None = None) -> None: ...
-        def __add__(self, other: Operand) -> "Tensor": ...
-        def __radd__(self, other: Operand) -> "Tensor": ...
-        def __sub__(self, other: Operand) -> "Tensor": ...
-        def __rsub__(self, other: Operand) -> "Tensor": ...
-        def __mul__(self, other: Operand) -> "Tensor": ...
-        def __rmul__(self, other: Operand) -> "Tensor": ...
-        def __truediv__(self, other: Operand) -> "Tensor": ...
-        def __rtruediv__(self, other: Operand) -> "Tensor": ...
-        def __floordiv__(self, other: Operand) -> "Tensor": ...
-        def __rfloordiv__(self, other: Operand) -> "Tensor": ...
-        def __pow__(self, other: Operand) -> "Tensor": ...
-        def __rpow__(self, other: Operand) -> "Tensor": ...
-        def __matmul__(self, other: Operand) -> "Tensor": ...
-        def __rmatmul__(self, other: Operand) -> "Tensor": ...
-        def __and__(self, other: Operand) -> "Tensor": ...
-        def __rand__(self, other: Operand) -> "Tensor": ...
-        def __or__(self, other: Operand) -> "Tensor": ...
-        def __ror__(self, other: Operand) -> "Tensor": ...
-        def __xor__(self, other: Operand) -> "Tensor": ...
-        def __rxor__(self, other: Operand) -> "Tensor": ...
-        def __lt__(self, other: Operand) -> "Tensor": ...
-        def __le__(self, other: Operand) -> "Tensor": ...
-        def __gt__(self, other: Operand) -> "Tensor": ...
-        def __ge__(self, other: Operand) -> "Tensor": ...
-        def __eq__(self, other: object) -> "Tensor": ...  # type: ignore[override]
-        def __ne__(self, other: object) -> "Tensor": ...  # type: ignore[override]
-        def __neg__(self) -> "Tensor": ...
-        def __pos__(self) -> "Tensor": ...
-        def __abs__(self) -> "Tensor": ...
-        def __invert__(self) -> "Tensor": ...
-        def __getitem__(self, index: Any) -> "Tensor": ...
-        @property
-        def T(self) -> "Tensor": ...
-        @property
-        def mT(self) -> "Tensor": ...
-        def sum(self, axis: Any = None, keepdims: bool = False) -> "Tensor": ...
-        def mean(self, axis: Any = None, keepdims: bool = False) -> "Tensor": ...
-        def max(self, axis: Any = None, keepdims: bool = False) -> "Tensor": ...
-        def min(self, axis: Any = None, keepdims: bool = False) -> "Tensor": ...
-        def any(self, axis: Any = None, keepdims: bool = False) -> "Tensor": ...
-        def all(self, axis: Any = None, keepdims: bool = False) -> "Tensor": ...
-        def argmax(self, axis: int | None = None, keepdims: bool = False) -> "Tensor": ...
-        def argmin(self, axis: int | None = None, keepdims: bool = False) -> "Tensor": ...
-        def dot(self, other: Operand) -> "Tensor": ...
-        def clip(self, min: Operand | None = None, max: Operand | None = None) -> "Tensor": ...
-        def reshape(self, *shape: Any) -> "Tensor": ...
-        def transpose(self, *axes: Any) -> "Tensor": ...
-        def swapaxes(self, axis1: int, axis2: int) -> "Tensor": ...
-        def squeeze(self, axis: Any = None) -> "Tensor": ...
-        def astype(self, dtype: DTypeLike) -> "Tensor": ...
-        def copy(self) -> "Tensor": ...
-
-
-def is_array(value: object) -> bool:
-    """Tell whether `value` is NumPy's array or scalar, or of a library that answers its protocols."""
-    return isinstance(value, (np.ndarray, np.generic)) or (  # noqa: UP038 (much faster)
-        hasattr(value, "__array_function__")
-        and hasattr(value, "dtype")
-        and type(value) is not Tensor
-    )
-
-
-def check_kind(array: Any, what: str) -> Any:
-    """Give `array` back if it holds floats, integers or booleans; otherwise say what it holds."""
-    if isinstance(array, np.ma.MaskedArray):
-        raise TypeError(f"{what}: a masked array would lose its mask; use filled(...) first")
-    if array.dtype.kind not in "fiub":
-        raise TypeError(
-            f"{what}: {array.dtype} data; minigraph holds floats, integers and booleans"
-        )
-    return array
-
-
-def _as_data(data: Any, dtype: DTypeLike | None, copy: bool) -> Any:
-    if isinstance(data, Tensor):
-        if data._requires_grad:
-            raise TypeError("Tensor(t) would cut t's gradient; use t.detach() or t.copy()")
-        data = data._data
-    if is_array(data) and not isinstance(data, np.ndarray):  # Dask, CuPy: stays what it is
-        check_kind(data, "Tensor")
-        data = data if dtype is None else data.astype(dtype)
-        return data.copy() if copy else data
-    if isinstance(data, np.ma.MaskedArray):
-        check_kind(data, "Tensor")
-    try:
-        array = np.array(data, dtype=dtype, copy=copy or None if not is_array(data) else copy)
-    except ValueError as error:
-        raise ValueError(f"Tensor: {error}") from None
-    return check_kind(array, "Tensor")
-
-
-def index_values(index: Any) -> Any:
-    """Replace the integer and boolean Tensors in an index by their arrays."""
-    if isinstance(index, tuple):
-        return tuple(map(index_values, index))
-    return index._data if isinstance(index, Tensor) else index
-
-
-def _values(arguments: Any) -> Any:
-    """Replace Tensors by their arrays in (nested) arguments."""
-    if isinstance(arguments, Tensor):
-        return arguments.data
-    if isinstance(arguments, list | tuple):
-        return type(arguments)(map(_values, arguments))
-    if isinstance(arguments, dict):
-        return {key: _values(value) for key, value in arguments.items()}
-    return arguments
-
-
-def _requires_grad(arguments: Any) -> bool:
-    if isinstance(arguments, Tensor):
-        return arguments._requires_grad  # type: ignore[no-any-return]
-    if isinstance(arguments, dict):
-        arguments = arguments.values()
-    elif not isinstance(arguments, list | tuple):
-        return False
-    return any(map(_requires_grad, arguments))
-
-
-def _numpy_call(function: Callable[..., Any], inputs: Any, options: dict[str, Any]) -> Any:
-    if "out" in options:
-        raise TypeError(
-            f"np.{function.__name__}: out= would write into an array behind a graph's back; "
-            "write t = ... in its place (also for `array += tensor`)"
-        )
-    if function in RULES:
-        return RULES[function](*inputs, **options)
-    if function in VALUE_FUNCTIONS:
-        return function(*_values(inputs), **_values(options))
-    return _without_rule(function, f"np.{function.__name__}", inputs, options)
-
-
-def _without_rule(
-    function: Callable[..., Any], name: str, inputs: Any, options: dict[str, Any]
-) -> Any:
-    if _requires_grad(inputs) or _requires_grad(options):
-        raise TypeError(
-            f"{name} has no rule in minigraph, and its result would carry no gradient; use t.data "
-            "if a constant is meant, or add a rule with mg.Op"
-        )
-    return function(*_values(inputs), **_values(options))
+        def __array_ufunc__(self, *arguments: Any, **options: Any) -> Any: ...
+        def __array_function__(self, *arguments: Any) -> Any: ...

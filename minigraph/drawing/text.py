@@ -33,7 +33,7 @@ def written(value: Any) -> str:
         parts = [value.start, value.stop] + [value.step] * (value.step is not None)
         return ":".join("" if part is None else written(part) for part in parts)
     if isinstance(value, tuple | list):
-        return f"({', '.join(map(written, value))})"
+        return f"({', '.join(map(written, value))}{',' * (len(value) == 1)})"
     if value is Ellipsis:
         return "..."
     if value is None or isinstance(value, bool | int | str | np.dtype):

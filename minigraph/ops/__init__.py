@@ -1,43 +1,37 @@
 """The tables of formulas, and the places where Python and NumPy find them."""
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from minigraph.numpy_rules import RULES
 from minigraph.op import Op
 from minigraph.ops import elementwise, linalg, neural, reductions, shaping
-from minigraph.tensor import RULES, Tensor
+from minigraph.tensor import Tensor
+
+__all__ = ["TABLE"]
 
 _MODULES = (elementwise, linalg, reductions, shaping, neural)
 
+# Every op that minigraph brings: documentation and tests are driven by it.
 TABLE: tuple[Op, ...] = tuple(
     op for module in _MODULES for op in vars(module).values() if isinstance(op, Op)
 )
-# A function or op of ours that bears the name of one of NumPy's answers for it.
+
+# NumPy's function of the same name as one of ours is answered by it.
 for _module in _MODULES:
     for _name, _rule in vars(_module).items():
-        if callable(_rule) and not _name.startswith("_") and callable(getattr(np, _name, None)):
+        if callable(_rule) and callable(getattr(np, _name, None)):
             RULES[getattr(np, _name)] = _rule
 RULES[np.amax], RULES[np.amin] = reductions.max, reductions.min
 RULES[np.clip] = lambda a, a_min=None, a_max=None, *, min=None, max=None: elementwise.clip(
     a, a_min if min is None else min, a_max if max is None else max
 )
 
-
-def _reflected(function: Any) -> Any:
-    return lambda self, other: function(other, self)
-
-
-def _comparison(op: Op) -> Any:
-    """Compare by the op; what is no number is not equal, as in Python, and cannot be ordered."""
-
-    def compare(self: Tensor, other: object) -> Any:
-        return NotImplemented if other is None or isinstance(other, str) else op.call(self, other)
-
-    return compare
-
-
-_OPERATORS = {
+# Python's operators: the written-out call itself, not a method around it.
+_OPERATORS: dict[str, Callable[..., Any]] = {
     "add": elementwise.add.call,
     "sub": elementwise.subtract.call,
     "mul": elementwise.multiply.call,
@@ -49,49 +43,74 @@ _OPERATORS = {
     "or": elementwise.bitwise_or.call,
     "xor": elementwise.bitwise_xor.call,
 }
-for _name, _rule in _OPERATORS.items():
-    setattr(Tensor, f"__{_name}__", _rule)
-    setattr(Tensor, f"__r{_name}__", _reflected(_rule))
-for _name in ("neg", "pos", "abs", "invert"):
-    _op = {"neg": "negative", "pos": "positive"}.get(_name, _name)
-    setattr(Tensor, f"__{_name}__", vars(elementwise)[_op].call)
-for _name, _op in {
+_COMPARISONS = {
     "lt": elementwise.less,
     "le": elementwise.less_equal,
     "gt": elementwise.greater,
     "ge": elementwise.greater_equal,
     "eq": elementwise.equal,
     "ne": elementwise.not_equal,
-}.items():
-    setattr(Tensor, f"__{_name}__", _comparison(_op))
+}
 
 
-def _unpacked(function: Any, default: Any = None) -> Any:
+def _reflected(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    return lambda self, other: function(other, self)
+
+
+def _comparison(op: Op) -> Callable[[Any, Any], Any]:
+    """Compare by the op; None and text are no numbers: never equal, and without an order."""
+
+    def compare(self: Tensor, other: object) -> Any:
+        return NotImplemented if other is None or isinstance(other, str) else op.call(self, other)
+
+    return compare
+
+
+def _in_place(symbol: str, write: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    return lambda self, other: self.write(f"t {symbol} ...", write, other)
+
+
+def _sizes_or_tuple(function: Callable[..., Any], default: Any) -> Callable[..., Any]:
     """Take ``t.reshape(2, 3)`` as ``t.reshape((2, 3))``."""
 
-    def method(self: Tensor, *sizes: Any) -> Tensor:
-        if not sizes:
-            return function(self, default)  # type: ignore[no-any-return]
-        return function(self, sizes[0] if len(sizes) == 1 else sizes)  # type: ignore[no-any-return]
+    def method(self: Tensor, *sizes: Any) -> Any:
+        return function(self, sizes[0] if len(sizes) == 1 else sizes or default)
 
     return method
 
 
-for _module, _names in (
-    (reductions, ("sum", "mean", "max", "min", "any", "all", "argmax", "argmin")),
-    (shaping, ("swapaxes", "squeeze", "copy")),
-):
-    for _name in _names:
-        setattr(Tensor, _name, vars(_module)[_name].call)
-_attached: dict[str, Any] = {
+_METHODS: dict[str, Any] = {
+    **{f"__{name}__": call for name, call in _OPERATORS.items()},
+    **{f"__r{name}__": _reflected(call) for name, call in _OPERATORS.items()},
+    **{f"__{name}__": _comparison(op) for name, op in _COMPARISONS.items()},
+    "__iadd__": _in_place("+=", operator.iadd),
+    "__isub__": _in_place("-=", operator.isub),
+    "__imul__": _in_place("*=", operator.imul),
+    "__itruediv__": _in_place("/=", operator.itruediv),
+    "__ipow__": _in_place("**=", operator.ipow),
+    "__neg__": elementwise.negative.call,
+    "__pos__": elementwise.positive.call,
+    "__abs__": elementwise.abs.call,
+    "__invert__": elementwise.invert.call,
     "__getitem__": shaping.getitem,
-    "astype": shaping.astype,
-    "reshape": _unpacked(shaping.reshape, ()),
-    "transpose": _unpacked(shaping.transpose),
-    "dot": linalg.dot,
-    "clip": elementwise.clip,
     "T": property(shaping.transpose.call),
     "mT": property(lambda self: shaping.swapaxes(self, -1, -2)),
+    "all": reductions.all.call,
+    "any": reductions.any.call,
+    "argmax": reductions.argmax.call,
+    "argmin": reductions.argmin.call,
+    "astype": shaping.astype,
+    "clip": elementwise.clip,
+    "copy": shaping.copy.call,
+    "dot": linalg.dot,
+    "max": reductions.max.call,
+    "mean": reductions.mean.call,
+    "min": reductions.min.call,
+    "reshape": _sizes_or_tuple(shaping.reshape, ()),
+    "squeeze": shaping.squeeze.call,
+    "sum": reductions.sum.call,
+    "swapaxes": shaping.swapaxes.call,
+    "transpose": _sizes_or_tuple(shaping.transpose, None),
 }
-for _name, _rule in _attached.items():
-    setattr(Tensor, _name, _rule)
+for _name, _method in _METHODS.items():
+    setattr(Tensor, _name, _method)

@@ -4,10 +4,13 @@ Each formula is ``vjp(g, y, *inputs)``: `g` is the cotangent of the result `y`. 
 undone by the sweep, so the formulas are the pure derivatives.
 """
 
+from typing import Any
+
 import numpy as np
 
+from minigraph.methods import Operand
 from minigraph.op import Kink, Op
-from minigraph.tensor import Operand, Tensor
+from minigraph.tensor import Tensor
 
 INF = float("inf")
 
@@ -59,7 +62,7 @@ general_power = Op(
 )
 
 
-def _scalar_power(x, *, exponent):  # type: ignore[no-untyped-def]
+def _scalar_power(x, *, exponent):
     return x**exponent
 
 
@@ -110,8 +113,8 @@ cos = Op(np.cos, x=lambda g, y, x: -g * np.sin(x), texts={"x": "-{g} * sin({x})"
 tanh = Op(np.tanh, x=lambda g, y, x: g * (1 - y * y), texts={"x": "{g} * (1 - {y} * {y})"})
 
 
-def _sigmoid(x):  # type: ignore[no-untyped-def]
-    """Compute 1 / (1 + e⁻ˣ) = ½ (tanh(x/2) + 1) without overflow, small values to full precision."""
+def _sigmoid(x):
+    """Compute 1 / (1 + e⁻ˣ) = ½ (tanh(x/2) + 1): no overflow, small values to full precision."""
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, e) / (1 + e)
 
@@ -124,7 +127,7 @@ sigmoid = Op(
 )
 
 
-def _softplus(x):  # type: ignore[no-untyped-def]
+def _softplus(x):
     """Compute ln(1 + eˣ) without overflow; -softplus(-x) is ln sigmoid(x)."""
     return np.logaddexp(x, 0)
 
@@ -139,7 +142,7 @@ softplus = Op(
 # Functions with kinks: what is taken there is written in the declaration
 
 
-def _relu(x):  # type: ignore[no-untyped-def]
+def _relu(x):
     """Compute max(x, 0), the homework's rect; its slope at 0 is taken as 0."""
     return np.maximum(x, 0)
 
@@ -185,14 +188,15 @@ def clip(x: Operand, min: Operand | None = None, max: Operand | None = None) -> 
 
     On a limit the cotangent is shared with it, as in any tie; None sets no limit.
     """
+    y: Any = x if isinstance(x, Tensor) else np.asarray(x)
     if min is not None:
-        x = maximum(x, min)
+        y = maximum(y, min)
     if max is not None:
-        x = minimum(x, max)
-    return x if isinstance(x, Tensor) else np.asarray(x)  # type: ignore[return-value]
+        y = minimum(y, max)
+    return y
 
 
-def _where(condition, a, b):  # type: ignore[no-untyped-def]
+def _where(condition, a, b):
     """Choose `a` where the condition holds, `b` elsewhere."""
     return np.where(condition, a, b)
 

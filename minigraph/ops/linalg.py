@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.op import Op, mismatch
-from minigraph.tensor import Operand, Tensor
-
+from minigraph.errors import mismatch
+from minigraph.methods import Operand
+from minigraph.op import Op
+from minigraph.tensor import Tensor
 
 matrix_product = Op(
     np.matmul,
@@ -23,13 +24,14 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     1-D operands are vectors: a row on the left, a column on the right. With matrices,
     ∂L/∂a = ∂L/∂y bᵀ and ∂L/∂b = aᵀ ∂L/∂y (the homework's U10 and U12).
     """
-    try:
-        if a.ndim > 1 and b.ndim > 1:  # type: ignore[union-attr]
-            return matrix_product(a, b)  # type: ignore[arg-type]
-    except AttributeError:  # a list or a number
-        a, b = (x if isinstance(x, Tensor) else np.asarray(x) for x in (a, b))
-        return matmul(a, b)
-    return _with_vectors(a, b)
+    left, right = _with_shape(a), _with_shape(b)
+    if left.ndim > 1 and right.ndim > 1:
+        return matrix_product(left, right)
+    return _with_vectors(left, right)
+
+
+def _with_shape(x: Any) -> Any:
+    return x if hasattr(x, "ndim") else np.asarray(x)
 
 
 def _with_vectors(a: Any, b: Any) -> Tensor:
@@ -49,7 +51,9 @@ def _with_vectors(a: Any, b: Any) -> Tensor:
 
 def dot(a: Operand, b: Operand) -> Tensor:
     """Multiply as `numpy.dot` does, for up to two axes: scalars, vectors, matrices."""
-    a, b = (x if isinstance(x, Tensor) else np.asarray(x) for x in (a, b))
-    if a.ndim > 2 or b.ndim > 2:
-        raise ValueError(f"dot: {a.shape} and {b.shape}: up to two axes; use matmul for stacks")
-    return a * b if a.ndim == 0 or b.ndim == 0 else matmul(a, b)  # type: ignore[return-value]
+    left, right = _with_shape(a), _with_shape(b)
+    if left.ndim > 2 or right.ndim > 2:
+        raise ValueError(
+            f"dot: {left.shape} and {right.shape}: up to two axes; use matmul for stacks"
+        )
+    return left * right if left.ndim == 0 or right.ndim == 0 else matmul(left, right)

@@ -16,7 +16,7 @@ def put_back(r: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     return np.expand_dims(r, tuple(range(x.ndim)) if axis is None else axis)
 
 
-def _spread(g, x, *, axis, keepdims):  # type: ignore[no-untyped-def]
+def _spread(g, x, *, axis, keepdims):
     """Repeat `g` along the axes over which `x` was summed: the adjoint of `sum`."""
     return np.broadcast_to(put_back(np.asarray(g), x, axis, keepdims), x.shape)
 
@@ -29,7 +29,7 @@ spread = Op(
 )
 
 
-def _sum(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+def _sum(x, *, axis=None, keepdims=False):
     """Add up the entries along the axes."""
     return np.sum(x, axis=axis, keepdims=keepdims)
 
@@ -42,7 +42,7 @@ sum = Op(
 )
 
 
-def _mean(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+def _mean(x, *, axis=None, keepdims=False):
     """Average the entries along the axes."""
     return np.mean(x, axis=axis, keepdims=keepdims)
 
@@ -72,7 +72,7 @@ def _lead(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     return top[..., -1] - top[..., 0] if rows.shape[-1] > 1 else np.inf
 
 
-def _max(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+def _max(x, *, axis=None, keepdims=False):
     """Find the largest entry along the axes."""
     return np.max(x, axis=axis, keepdims=keepdims)
 
@@ -86,7 +86,7 @@ max = Op(
 )
 
 
-def _min(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+def _min(x, *, axis=None, keepdims=False):
     """Find the smallest entry along the axes."""
     return np.min(x, axis=axis, keepdims=keepdims)
 
@@ -106,7 +106,7 @@ min = Op(
 )
 
 
-def _logsumexp(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+def _logsumexp(x, *, axis=None, keepdims=False):
     """Compute ln Σ eˣ along the axes without overflow: the largest entry is taken out first."""
     largest = x.max(axis=axis, keepdims=True)
     y = np.log(np.exp(x - largest).sum(axis=axis, keepdims=True)) + largest
@@ -126,22 +126,22 @@ logsumexp = Op(
 # Constants by rule: places and truth values carry no gradient.
 
 
-def _argmax(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+def _argmax(x, *, axis=None, keepdims=False):
     """Find the place of the first largest entry."""
     return np.argmax(x, axis=axis, keepdims=keepdims)
 
 
-def _argmin(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+def _argmin(x, *, axis=None, keepdims=False):
     """Find the place of the first smallest entry."""
     return np.argmin(x, axis=axis, keepdims=keepdims)
 
 
-def _any(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+def _any(x, *, axis=None, keepdims=False):
     """Tell whether any entry is true."""
     return np.any(x, axis=axis, keepdims=keepdims)
 
 
-def _all(x, *, axis=None, keepdims=False):  # type: ignore[no-untyped-def]
+def _all(x, *, axis=None, keepdims=False):
     """Tell whether all entries are true."""
     return np.all(x, axis=axis, keepdims=keepdims)
 

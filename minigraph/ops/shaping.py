@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from minigraph.arrays import is_array
+from minigraph.methods import Operand
 from minigraph.op import Op
-from minigraph.tensor import Operand, Tensor, is_array
+from minigraph.tensor import Tensor
 
 
-def _reshape(x, *, shape):  # type: ignore[no-untyped-def]
+def _reshape(x, *, shape):
     """Give the same entries another shape, in C order; one size may be -1."""
     return np.reshape(x, shape)
 
@@ -22,7 +24,7 @@ reshape = Op(
 )
 
 
-def _transpose(x, *, axes=None):  # type: ignore[no-untyped-def]
+def _transpose(x, *, axes=None):
     """Permute the axes; reverse them by default."""
     return np.transpose(x, axes)
 
@@ -41,7 +43,7 @@ transpose = Op(
 )
 
 
-def _swapaxes(x, *, axis1, axis2):  # type: ignore[no-untyped-def]
+def _swapaxes(x, *, axis1, axis2):
     """Exchange two axes."""
     return np.swapaxes(x, axis1, axis2)
 
@@ -54,7 +56,7 @@ swapaxes = Op(
 )
 
 
-def _squeeze(x, *, axis=None):  # type: ignore[no-untyped-def]
+def _squeeze(x, *, axis=None):
     """Drop axes of size 1."""
     return np.squeeze(x, axis)
 
@@ -67,7 +69,7 @@ squeeze = Op(
 )
 
 
-def _expand_dims(x, *, axis):  # type: ignore[no-untyped-def]
+def _expand_dims(x, *, axis):
     """Insert axes of size 1."""
     return np.expand_dims(x, axis)
 
@@ -80,7 +82,7 @@ expand_dims = Op(
 )
 
 
-def _broadcast_to(x, *, shape):  # type: ignore[no-untyped-def]
+def _broadcast_to(x, *, shape):
     """Repeat along new axes and axes of size 1, without copying."""
     return np.broadcast_to(x, shape)
 
@@ -94,7 +96,7 @@ broadcast_to = Op(
 )
 
 
-def _copy(x):  # type: ignore[no-untyped-def]
+def _copy(x):
     """Copy the entries."""
     return np.array(x)
 
@@ -102,7 +104,7 @@ def _copy(x):  # type: ignore[no-untyped-def]
 copy = Op(_copy, x=lambda g, y, x: g, name="copy", texts={"x": "{g}"})
 
 
-def _cast(x, *, dtype):  # type: ignore[no-untyped-def]
+def _cast(x, *, dtype):
     """Convert to another dtype, always into a new array."""
     return np.asarray(x).astype(dtype) if not is_array(x) else x.astype(dtype)
 
@@ -125,7 +127,7 @@ def astype(x: Operand, dtype: Any) -> Tensor:
 # Joining. Each input's cotangent is its own part of g.
 
 
-def _concatenate(*arrays, axis=0):  # type: ignore[no-untyped-def]
+def _concatenate(*arrays, axis=0):
     """Join along an existing axis."""
     return np.concatenate(arrays, axis)
 
@@ -150,7 +152,7 @@ def concatenate(arrays: Sequence[Operand], axis: int | None = 0) -> Tensor:
     return concatenation(*arrays, axis=axis)
 
 
-def _stack(*arrays, axis=0):  # type: ignore[no-untyped-def]
+def _stack(*arrays, axis=0):
     """Join along a new axis."""
     return np.stack(arrays, axis)
 
@@ -172,20 +174,20 @@ def stack(arrays: Sequence[Operand], axis: int = 0) -> Tensor:
 _ARRAY = "array"
 
 
-def _filled(index: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+def _filled(index: tuple[Any, ...], arrays: Sequence[Any]) -> tuple[Any, ...]:
     if not arrays:
         return index
     rest = iter(arrays)
     return tuple(next(rest) if part == _ARRAY else part for part in index)
 
 
-def _getitem(*inputs, index):  # type: ignore[no-untyped-def]
+def _getitem(*inputs, index):
     """Take entries: slices, integers, boolean and integer arrays, as NumPy does."""
     x, *arrays = inputs
     return x[_filled(index, arrays)]
 
 
-def _scatter(*inputs, index):  # type: ignore[no-untyped-def]
+def _scatter(*inputs, index):
     """Put `g` where it was taken from, into zeros like `x`; repeated places add up."""
     g, x, *arrays = inputs
     out = np.zeros_like(x)
@@ -204,7 +206,7 @@ indexing = Op(
     ),
     name="getitem",
 )
-scatter = Op(
+scatter: Op = Op(
     _scatter,
     each=lambda i: (
         None if i else lambda g, y, _, x, *arrays, index: indexing(g, *arrays, index=index)

@@ -1,0 +1,43 @@
+"""What counts as an array, and which contents are accepted."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+__all__ = ["Array", "as_array", "check_kind", "is_array"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def is_array(value: object) -> bool:
+    """Tell whether `value` is NumPy's array or scalar, or answers NumPy's protocols like one."""
+    return isinstance(value, (np.ndarray, np.generic)) or (
+        hasattr(value, "__array_function__") and hasattr(value, "dtype")
+    )
+
+
+def check_kind(array: Any, what: str) -> Any:
+    """Give `array` back if it holds floats, integers or booleans; otherwise say what it holds."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{what}: a masked array would lose its mask; use filled(...) first")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{what}: {array.dtype} data; minigraph holds floats, integers and booleans"
+        )
+    return array
+
+
+def as_array(data: Any, dtype: DTypeLike | None, copy: bool) -> Any:
+    """Make the array of a new tensor; without `copy` an array is shared, or refused."""
+    if isinstance(data, np.ma.MaskedArray):
+        check_kind(data, "Tensor")
+    if is_array(data) and not isinstance(data, (np.ndarray, np.generic)):  # Dask, CuPy: stays so
+        data = data if dtype is None else data.astype(dtype)
+        return check_kind(data.copy() if copy else data, "Tensor")
+    shared = isinstance(data, np.ndarray) and not copy
+    try:
+        array = np.array(data, dtype=dtype, copy=not shared)
+    except ValueError as error:
+        raise ValueError(f"Tensor: {error}") from None
+    return check_kind(array, "Tensor")

@@ -1,0 +1,48 @@
+"""The words of errors: which op failed on what, and the likely cause."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from minigraph.tensor import Tensor
+
+if TYPE_CHECKING:
+    from minigraph.op import Op
+
+__all__ = ["explained", "mismatch"]
+
+
+def shape_of(value: Any) -> str:
+    """Write a shape as error messages do; a number as itself."""
+    return str(tuple(value.shape)) if hasattr(value, "shape") else repr(value)
+
+
+def explained(
+    op: "Op", inputs: tuple[Any, ...], attributes: Mapping[str, Any], error: Exception
+) -> Exception:
+    """Say which op failed on what, in the words of its caller: shapes, names, the likely cause."""
+    between = f" {op.symbol} " if op.symbol and len(inputs) == 2 else ", "
+    call = between.join(map(shape_of, inputs))
+    call += "".join(f", {key}={value!r}" for key, value in attributes.items() if value is not None)
+    reason = str(error)
+    if "could not be broadcast" in reason:
+        reason = "the shapes do not broadcast: sizes must be equal or 1, counted from the last axis"
+    elif "core dimension" in reason:
+        labels = [getattr(i, "name", None) or name for i, name in zip(inputs, op.input_names)]
+        reason = mismatch(inputs[0].shape, inputs[1].shape, labels)
+    names = [i.name for i in inputs if type(i) is Tensor and i.name]
+    where = f" ({', '.join(names)})" if names else ""
+    if type(error).__module__ != "builtins":
+        error.add_note(f"in op {op.name}: {call}{where}")
+        return error
+    return type(error)(f"{op.name}: {call}: {reason}{where}")
+
+
+def mismatch(a: tuple[int, ...], b: tuple[int, ...], labels: Sequence[str]) -> str:
+    """Say why matrices of two shapes have no product."""
+    rows = b[-2] if len(b) > 1 else b[-1]
+    hint = ""
+    if len(b) > 1 and a[-1] == b[-1]:
+        hint = f"; did you mean {labels[1]}.T?"
+    elif len(a) > 1 and a[-2] == rows:
+        hint = f"; did you mean {labels[0]}.T?"
+    return f"inner sizes {a[-1]} and {rows} differ{hint}"

@@ -1,0 +1,85 @@
+"""NumPy's functions on Tensors: which rule answers for `np.f(tensor)`, and what has none."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minigraph.tensor import Tensor
+
+__all__ = ["RULES"]
+
+# The rule that answers for a NumPy function called on Tensors; filled by `minigraph.ops`.
+RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+# These look at values or shapes only; their results carry no gradient by nature.
+VALUE_FUNCTIONS: set[Callable[..., Any]] = {
+    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj,
+    np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.shares_memory,
+    np.may_share_memory, np.isfinite, np.isnan, np.isinf, np.signbit, np.isclose, np.allclose,
+    np.array_equal, np.array_equiv, np.any, np.all, np.count_nonzero, np.nonzero,
+    np.flatnonzero, np.argwhere, np.argsort, np.searchsorted, np.digitize, np.bincount,
+    np.array_repr, np.array_str, np.array2string,
+}  # fmt: skip
+
+
+def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+    """Answer for a ufunc, or an operator with an array on the left (NEP 13)."""
+    if method == "__call__" and ufunc in RULES and not options:
+        return RULES[ufunc](*inputs)
+    if method != "__call__":
+        name = f"{ufunc.__name__}.{method}"
+        return _without_rule(getattr(ufunc, method), name, inputs, options)
+    return array_function(self, ufunc, (), inputs, options)
+
+
+def array_function(
+    self: Tensor, function: Any, types: Any, inputs: Any, options: dict[str, Any]
+) -> Any:
+    """Answer for a NumPy function (NEP 18)."""
+    if "out" in options:
+        raise TypeError(
+            f"np.{function.__name__}: out= would write into an array behind a graph's back; "
+            "write t = ... in its place (also for `array += tensor`)"
+        )
+    if function in RULES:
+        return RULES[function](*inputs, **options)
+    if function in VALUE_FUNCTIONS:
+        return function(*_values(inputs), **_values(options))
+    return _without_rule(function, function.__name__, inputs, options)
+
+
+Tensor.__array_ufunc__ = array_ufunc  # type: ignore[method-assign]
+Tensor.__array_function__ = array_function  # type: ignore[method-assign]
+
+
+def _values(arguments: Any) -> Any:
+    """Replace Tensors by their arrays in (nested) arguments."""
+    if isinstance(arguments, Tensor):
+        return arguments.data
+    if isinstance(arguments, list | tuple):
+        return type(arguments)(map(_values, arguments))
+    if isinstance(arguments, dict):
+        return {key: _values(value) for key, value in arguments.items()}
+    return arguments
+
+
+def _requires_grad(arguments: Any) -> bool:
+    if isinstance(arguments, Tensor):
+        return arguments.requires_grad
+    if isinstance(arguments, dict):
+        arguments = arguments.values()
+    elif not isinstance(arguments, list | tuple):
+        return False
+    return any(map(_requires_grad, arguments))
+
+
+def _without_rule(
+    function: Callable[..., Any], name: str, inputs: Any, options: dict[str, Any]
+) -> Any:
+    if _requires_grad(inputs) or _requires_grad(options):
+        raise TypeError(
+            f"np.{name} has no rule in minigraph, so its result would carry no gradient; use "
+            "t.data if a constant is meant, or add a rule with mg.Op"
+        )
+    return function(*_values(inputs), **_values(options))

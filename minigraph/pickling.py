@@ -1,0 +1,79 @@
+"""Pickling and deep copying of graphs.
+
+A tensor is written as the flat list of its ancestors, so that nothing recurses. Each one stands
+there as a shell, of which a tensor has only one at a time: the pickler knows it again, and tensors
+pickled together still share their ancestors when loaded.
+"""
+
+import copyreg
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from minigraph.graph import ancestors, check_unwritten
+from minigraph.modes import tick
+from minigraph.op import Op
+from minigraph.tensor import Tensor
+
+
+class _Shell:
+    """A tensor without its inputs."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        t = self.tensor
+        data = np.asarray(t._data) if isinstance(t._data, np.generic) else t._data
+        return _bare, (data, t._grad, t._name, t._requires_grad, t._retains_grad, t.scope)
+
+
+_shells: WeakValueDictionary[int, _Shell] = WeakValueDictionary()
+_Made = tuple[Op, list[Any], dict[str, Any]]
+
+
+def _shell(tensor: Tensor) -> _Shell:
+    shell = _shells.get(tensor.number)
+    if shell is None:
+        shell = _shells[tensor.number] = _Shell(tensor)
+    return shell
+
+
+def _bare(
+    data: Any, grad: Any, name: str | None, requires: bool, retains: bool, scope: tuple[str, ...]
+) -> Tensor:
+    tensor = Tensor(data, copy=False)
+    tensor._grad, tensor._name, tensor.scope = grad, name, scope
+    tensor._requires_grad, tensor._retains_grad = requires, retains
+    return tensor
+
+
+def _reduce(tensor: Tensor) -> tuple[Any, ...]:
+    flat: list[tuple[_Shell, _Made | None]] = []
+    for t in ancestors([tensor]):
+        made = None
+        if t.op is not None:
+            check_unwritten(t)
+            inputs = [_shell(i) if type(i) is Tensor else i for i in t.inputs]
+            made = (t.op, inputs, t.attributes)
+        flat.append((_shell(t), made))
+    return _join, (flat,)
+
+
+def _join(flat: list[tuple[Tensor, _Made | None]]) -> Tensor:
+    for tensor, made in flat:
+        if made is not None and tensor.op is None:
+            tensor.op, inputs, tensor.attributes = made
+            tensor.inputs = tuple(inputs)
+            tensor.values = tuple([i._data if type(i) is Tensor else i for i in inputs])
+            tensor.formulas = tensor.op.formulas(inputs)
+            tensor.number = tick()
+            if isinstance(tensor._data, np.ndarray):
+                tensor._data = tensor._data if tensor.ndim else tensor._data[()]
+                if tensor.ndim:
+                    tensor._data.setflags(False)
+    return flat[-1][0]
+
+
+copyreg.pickle(Tensor, _reduce)
