@@ -74,9 +74,6 @@ class Graph:
         """The scopes of the nodes, each once, in order of appearance."""
         return tuple(dict.fromkeys(node.scope for node in self.nodes))
 
-    def __len__(self) -> int:
-        return len(self.nodes)
-
     def __repr__(self) -> str:
         return f"<Graph of {len(self.nodes)} nodes, {len(self.outputs)} outputs>"
 

@@ -1,7 +1,7 @@
 """The operators and array methods of a Tensor, as readers and type checkers see them.
 
 `minigraph.ops`, where the formulas are, attaches the real ones; `minigraph.sweep` attaches
-`backward`.
+`backward`, and `minigraph.numpy_rules` what NumPy calls.
 """
 
 from typing import TYPE_CHECKING, Any, Self, Union
@@ -23,6 +23,8 @@ class Methods:
 
     if TYPE_CHECKING:
 
+        def __array_ufunc__(self, *arguments: Any, **options: Any) -> Any: ...
+        def __array_function__(self, *arguments: Any) -> Any: ...
         def backward(self, grad: Operand | None = None) -> None: ...
         def __add__(self, other: Operand) -> "Tensor": ...
         def __radd__(self, other: Operand) -> "Tensor": ...

@@ -49,8 +49,8 @@ def array_function(
     return _without_rule(function, function.__name__, inputs, options)
 
 
-Tensor.__array_ufunc__ = array_ufunc  # type: ignore[method-assign]
-Tensor.__array_function__ = array_function  # type: ignore[method-assign]
+Tensor.__array_ufunc__ = array_ufunc  # type: ignore[method-assign,assignment]
+Tensor.__array_function__ = array_function  # type: ignore[method-assign,assignment]
 
 
 def _values(arguments: Any) -> Any:

@@ -83,7 +83,11 @@ def sweep(
             key = input.number
             if useful is not None and key not in useful:
                 continue
-            part = vjp(g, y, *values, **attributes) if attributes else vjp(g, y, *values)
+            try:
+                part = vjp(g, y, *values, **attributes) if attributes else vjp(g, y, *values)
+            except Exception as error:
+                error.add_note(f"in the gradient of {op.name} by {op.input_name(slot)}")
+                raise
             data = input._data
             kind = type(part)
             if kind is _ndarray and not create_graph:
@@ -177,10 +181,8 @@ def _seed(output: Tensor, grad: Any, what: str) -> Any:
                 "cotangent"
             )
         return np.ones_like(data)
-    if isinstance(grad, bool | int | float):
-        grad = output.dtype.type(grad)
-    if not isinstance(grad, Tensor) and not is_array(grad):
-        grad = np.asarray(grad)
+    if not is_array(grad):  # numbers and lists have no dtype of their own
+        grad = np.asarray(grad, dtype=output.dtype)[()]
     if grad.shape != output.shape:
         raise ValueError(f"{what}: cotangent of shape {grad.shape} for {output._label()}")
     if grad.dtype != output.dtype:
@@ -225,19 +227,11 @@ def _copied(value: Any) -> Any:
 
 @overload
 def grad(
-    outputs: Tensor | Sequence[Tensor],
-    inputs: Tensor,
-    grad_outputs: Any = None,
-    create_graph: bool = False,
-    allow_unused: bool = False,
+    outputs: Tensor | Sequence[Tensor], inputs: Tensor, *given: Any, **options: Any
 ) -> Tensor: ...
 @overload
 def grad(
-    outputs: Tensor | Sequence[Tensor],
-    inputs: Sequence[Tensor],
-    grad_outputs: Any = None,
-    create_graph: bool = False,
-    allow_unused: bool = False,
+    outputs: Tensor | Sequence[Tensor], inputs: Sequence[Tensor], *given: Any, **options: Any
 ) -> tuple[Tensor, ...]: ...
 def grad(
     outputs: Tensor | Sequence[Tensor],

@@ -114,8 +114,6 @@ class Tensor(Methods):
         self._requires_grad = False
         self.requires_grad = requires_grad
 
-    # What it is
-
     @property
     def data(self) -> Array:
         """The array itself; read-only where an op made it. Assigning copies values into it."""
@@ -280,17 +278,18 @@ class Tensor(Methods):
                 f"{what}: {self._label()} was made by {self.op.name} and is part of a graph; "
                 "write t = t + ... (or np.where for a part of it) in place of writing into it"
             )
-        if self._written is None:
-            self._written = [0]
-        self._written[0] = last_write[0] = tick()
         data = self._data
         try:
             if type(data) is np.ndarray and data.flags.writeable:
                 write(data, value)
             else:
                 self._thawed(lambda array: write(array, value))
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{what}: {self._label()}: {error}") from None
+        except (TypeError, ValueError, IndexError) as error:  # NumPy checks before it writes
+            kind = next(k for k in (TypeError, IndexError, ValueError) if isinstance(error, k))
+            raise kind(f"{what}: {self._label()}: {error}") from None
+        if self._written is None:
+            self._written = [0]
+        self._written[0] = last_write[0] = tick()
         return self
 
     def _thawed(self, write: Callable[[Array], object]) -> None:
@@ -345,26 +344,22 @@ class Tensor(Methods):
         return bool(self.item())
 
     def __index__(self) -> int:
-        if self.dtype.kind != "i" and self.dtype.kind != "u":
+        if self.dtype.kind not in "iu":
             raise TypeError(f"only an integer can be an index, not {self._label()}")
         return operator.index(self.item())
 
     def __len__(self) -> int:
         if self.ndim == 0:
-            raise TypeError("len: a 0-d tensor has no length")
+            raise TypeError("a 0-d tensor has no length, and nothing to iterate over")
         return self.shape[0]
 
     def __iter__(self) -> Iterator["Tensor"]:
-        if self.ndim == 0:
-            raise TypeError("iter: a 0-d tensor has nothing to iterate over")
         return (self[i] for i in range(len(self)))
 
     def __contains__(self, value: object) -> bool:
         return bool(np.any(self._data == (value._data if isinstance(value, Tensor) else value)))
 
-    def __hash__(
-        self,
-    ) -> int:  # identity, though == is elementwise: tensors are keys by what they are
+    def __hash__(self) -> int:  # by identity, though == is elementwise
         return id(self)
 
     def __copy__(self) -> "Tensor":
@@ -372,8 +367,6 @@ class Tensor(Methods):
 
     def __init_subclass__(cls) -> None:
         raise TypeError("Tensor is final: hold tensors in your class instead")
-
-    # NumPy's protocols
 
     __array_priority__ = 1000
 
@@ -383,9 +376,4 @@ class Tensor(Methods):
                 f"np.asarray: turning {self._label()} into an array would lose its gradient; use "
                 "t.data if that is meant, np.stack or np.concatenate to join tensors"
             )
-        return np.array(self._data, dtype=dtype, copy=copy)
-
-    if TYPE_CHECKING:  # attached by minigraph.numpy_rules
-
-        def __array_ufunc__(self, *arguments: Any, **options: Any) -> Any: ...
-        def __array_function__(self, *arguments: Any) -> Any: ...
+        return np.array(self._data, dtype=dtype, copy=copy is not False)
