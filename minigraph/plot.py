@@ -91,8 +91,9 @@ def decision_regions(
         ax.contour(columns, rows, plane, levels=levels[1:-1], colors="black", linewidths=1)
     for k in np.unique(y):
         ax.scatter(
-            *X[y == k].T,
-            s=22,
+            X[y == k, 0],
+            X[y == k, 1],
+            22,
             marker=MARKERS[k],
             color=COLOURS[k],
             edgecolors="white",
@@ -101,7 +102,8 @@ def decision_regions(
         )
     wrong = found != y
     if wrong.any():
-        ax.scatter(*X[wrong].T, s=80, facecolors="none", edgecolors="black", label="wrong class")
+        missed = X[wrong, 0], X[wrong, 1]
+        ax.scatter(missed[0], missed[1], 80, facecolors="none", edgecolors="black", label="missed")
     ax.set(xlabel="x₁", ylabel="x₂", title=f"error {wrong.sum()} of {len(y)}", aspect="equal")
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)  # never over examples
     figure = ax.get_figure(root=True)

@@ -11,8 +11,8 @@ from minigraph.tensor import Tensor
 
 matrix_product = Op(
     np.matmul,
-    a=lambda g, y, a, b: g @ b.mT,
-    b=lambda g, y, a, b: a.mT @ g,
+    a=lambda g, y, a, b: g @ b.swapaxes(-1, -2),
+    b=lambda g, y, a, b: a.swapaxes(-1, -2) @ g,
     symbol="@",
     texts={"a": "{g} @ {b}ᵀ", "b": "{a}ᵀ @ {g}"},
 )
