@@ -1,6 +1,7 @@
 """minigraph: automatic differentiation that people can read, draw and trust."""
 
 from minigraph import data, nn, optim, pickling  # noqa: F401 (graphs pickle once it is loaded)
+from minigraph.drawing import Drawing, draw
 from minigraph.graph import Graph
 from minigraph.modes import enable_grad, no_grad, scope
 from minigraph.op import Kink, Op
@@ -72,6 +73,7 @@ from minigraph.sweep import grad
 from minigraph.tensor import Tensor
 
 __all__ = [
+    "Drawing",
     "Graph",
     "Kink",
     "Op",
@@ -93,6 +95,7 @@ __all__ = [
     "data",
     "divide",
     "dot",
+    "draw",
     "elastic_net",
     "enable_grad",
     "equal",

@@ -28,7 +28,7 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **opti
     if method == "__call__" and ufunc in RULES and not options:
         return RULES[ufunc](*inputs)
     if method != "__call__":
-        name = f"{ufunc.__name__}.{method}"
+        name = f"numpy.{ufunc.__name__}.{method}"
         return _without_rule(getattr(ufunc, method), name, inputs, options)
     return array_function(self, ufunc, (), inputs, options)
 
@@ -46,7 +46,8 @@ def array_function(
         return RULES[function](*inputs, **options)
     if function in VALUE_FUNCTIONS:
         return function(*_values(inputs), **_values(options))
-    return _without_rule(function, function.__name__, inputs, options)
+    name = f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}"
+    return _without_rule(function, name, inputs, options)
 
 
 Tensor.__array_ufunc__ = array_ufunc  # type: ignore[method-assign,assignment]
@@ -79,7 +80,7 @@ def _without_rule(
 ) -> Any:
     if _requires_grad(inputs) or _requires_grad(options):
         raise TypeError(
-            f"np.{name} has no rule in minigraph, so its result would carry no gradient; use "
+            f"{name} has no rule in minigraph, so its result would carry no gradient; use "
             "t.data if a constant is meant, or add a rule with mg.Op"
         )
     return function(*_values(inputs), **_values(options))

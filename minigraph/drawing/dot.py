@@ -37,13 +37,14 @@ def source(graph: Graph) -> tuple[str, int]:
 
     def add(value: Any, name: str | None, kind: str, text: str, scope: Scope) -> None:
         k = place[id(value)] = len(names)
-        names.append(clean(name or "", 40) or f"v{k}")
-        whole = f"{names[k]} = {text}" if text else names[k]
+        full = clean(name or "", 400) or f"v{k}"
+        names.append(clean(full, 40))
+        made = f" = {text}" if text else ""
         word = value.op.name if kind == "op" else kind
         within(scopes, scope).append(
-            f"n{k} [label=<<b>{safe(whole, 60)}</b><br/>"
+            f"n{k} [label=<<b>{safe(names[k] + made, 60)}</b><br/>"
             f'<font color="#4D4D4D">{safe(f"{word} {type_of(value)}", 60)}</font>>, '
-            f'tooltip="{safe(whole, 400)}", {STYLES[kind]}]'
+            f'tooltip="{safe(full + made, 400)}", {STYLES[kind]}]'
         )
 
     for node in graph.nodes:

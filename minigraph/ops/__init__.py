@@ -17,7 +17,7 @@ _MODULES = (elementwise, linalg, reductions, shaping, neural)
 
 # Every op that minigraph brings: documentation and tests are driven by it.
 TABLE: tuple[Op, ...] = tuple(
-    op for module in _MODULES for op in vars(module).values() if isinstance(op, Op)
+    dict.fromkeys(op for module in _MODULES for op in vars(module).values() if isinstance(op, Op))
 )
 
 # NumPy's function of the same name as one of ours is answered by it.

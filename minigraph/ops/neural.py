@@ -63,7 +63,11 @@ softmax_error = Op(
     t=None,
     name="softmax_error",
     broadcasts=True,
-    texts={"y": "exp({z} - {lse}) - onehot({t})"},
+    texts={
+        "y": "exp({z} - {lse}) - onehot({t})",
+        "z": "{g} * exp({z} - {lse})",
+        "lse": "-{g} * exp({z} - {lse})",
+    },
 )
 
 

@@ -16,16 +16,17 @@ def put_back(r: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     return np.expand_dims(r, tuple(range(x.ndim)) if axis is None else axis)
 
 
-def _spread(g, x, *, axis, keepdims):
-    """Repeat `g` along the axes over which `x` was summed: the adjoint of `sum`."""
-    return np.broadcast_to(put_back(np.asarray(g), x, axis, keepdims), x.shape)
+def _spread(r, x, *, axis, keepdims):
+    """Repeat `r` along the axes over which `x` was summed: the adjoint of `sum`."""
+    return np.broadcast_to(put_back(np.asarray(r), x, axis, keepdims), x.shape)
 
 
 spread = Op(
     _spread,
-    g=lambda h, y, g, x, axis, keepdims: h.sum(axis=axis, keepdims=keepdims),
+    r=lambda g, y, r, x, axis, keepdims: g.sum(axis=axis, keepdims=keepdims),
     x=None,
     name="spread",
+    texts={"r": "{g}.sum(axis={axis}, keepdims={keepdims})"},
 )
 
 

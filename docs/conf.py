@@ -1,0 +1,42 @@
+"""Sphinx settings: MyST pages, docstrings in numpydoc form, a table of ops made at build time.
+
+Build with ``python -m sphinx -W docs docs/_build/html``. Nothing is fetched from a network, and
+nothing is written outside the output folder.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import ops_table
+
+import minigraph
+
+project = "minigraph"
+author = "the minigraph authors"
+copyright = author
+release = version = minigraph.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "numpydoc"]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+suppress_warnings = ["config.cache"]
+
+html_theme = "furo"
+html_title = f"minigraph {release}"
+html_copy_source = False
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+
+def _put_tables(app: object, name: str, source: list[str]) -> None:
+    if name == "ops":
+        source[0] = ops_table.filled(source[0])
+
+
+def setup(app: object) -> None:
+    app.connect("source-read", _put_tables)

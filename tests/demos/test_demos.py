@@ -1,0 +1,207 @@
+"""The demos, run as a user runs them: as scripts, from some folder of his own."""
+
+import gzip
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from demos.homework import by_hand, golden, table
+
+DEMOS = Path(__file__).resolve().parents[2] / "demos"
+
+
+def run(folder, script, *options, status=0, **environment):
+    """Run a demo in `folder`; give what it printed, and what it printed as progress or error."""
+    done = subprocess.run(
+        [sys.executable, DEMOS / script, *map(str, options)],
+        cwd=folder,
+        env={**os.environ, "PYTHONWARNINGS": "error", **environment},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == status, done.stderr
+    return done.stdout, done.stderr
+
+
+def rows(text):
+    """Find the tables in a text: for each, entry → (hand, loop, matrix, graph, central, ratio)."""
+    tables = []
+    for line in text.splitlines():
+        if line.startswith("parameter "):
+            tables.append({})
+        elif match := re.match(r"([Wb][12]\[\d+,\d+\])\s+(.+)", line):
+            cells = re.split(r"\s{2,}", match[2].strip())
+            tables[-1][match[1]] = [float(cell) for cell in cells[:5]] + cells[5:]
+    return tables
+
+
+def assert_agreement(entries):
+    for *values, ratio in entries.values():
+        np.testing.assert_allclose(values, values[0], rtol=0, atol=2e-8)
+        assert ratio == "0 = 0" if values[3] == 0 else float(ratio) == pytest.approx(1, abs=1e-5)
+
+
+# Quickstart
+
+
+def test_quickstart_learns_the_circles_and_leaves_its_pictures(tmp_path, dot):
+    out, progress = run(tmp_path, "quickstart.py")
+    assert "test error 0.0000 (200 examples)" in out
+    assert "loss=" in progress
+    assert "100/100" in progress
+    (entries,) = rows(out)
+    assert len(entries) == 12
+    assert_agreement(entries)
+    difference = re.search(r"within (\S+) of the formulas by hand, (\S+) of central", out)
+    assert float(difference[1]) < 1e-14
+    assert float(difference[2]) < 1e-8
+    folder = tmp_path / "out"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "graph.gv",
+        "graph.svg",
+        "regions.png",
+    ]
+    for path in folder.iterdir():
+        assert str(Path("out", path.name)) in out
+    assert (folder / "regions.png").read_bytes().startswith(b"\x89PNG")
+    ElementTree.parse(folder / "graph.svg")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_quickstart_without_dot_says_what_is_missing_and_ends_well(tmp_path):
+    out, _ = run(tmp_path, "quickstart.py", "--epochs", 1, "--out", tmp_path / "a" / "b", PATH="")
+    assert "apt install graphviz" in out
+    folder = tmp_path / "a" / "b"
+    assert sorted(path.name for path in folder.iterdir()) == ["graph.gv", "regions.png"]
+
+
+def test_quickstart_repeats_itself_by_its_seed(tmp_path):
+    options = ["quickstart.py", "--epochs", 1, "--out", tmp_path, "--seed"]
+    first, again, other = (run(tmp_path, *options, seed, PATH="")[0] for seed in (1, 1, 2))
+    assert first == again != other
+
+
+# The homework's gradients
+
+
+@pytest.fixture(scope="module")
+def homework(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("homework"), "homework_gradients.py")[0]
+
+
+def test_all_ways_agree_in_all_tables(homework):
+    tables = rows(homework)
+    assert [len(entries) for entries in tables] == [12] * 6  # P1, P2, P4, P4 penalised, P7, P7
+    for entries in tables:
+        assert_agreement(entries)
+    worst = re.findall(r"hand (\S+), loop (\S+), matrix (\S+), central (\S+)", homework)
+    assert len(worst) == 6
+    for hand, loop, matrix, central in np.array(worst, dtype=float):
+        assert max(hand, loop, matrix) < 1e-15
+        assert central < 1e-9
+
+
+@pytest.mark.parametrize(("at", "printed"), [(4, golden.P7_ONE), (5, golden.P7_LOOP)])
+def test_p7_shows_the_printed_numbers(homework, at, printed):
+    for entry, values in rows(homework)[at].items():
+        name, j, k = re.fullmatch(r"(\w+)\[(\d+),(\d+)\]", entry).groups()
+        assert values[3] == pytest.approx(printed[name][int(j), int(k)], abs=1.5e-8)
+
+
+def test_penalties_change_the_weights_gradients_only(homework):
+    plain, penalised = rows(homework)[2:4]
+    for entry, values in plain.items():
+        assert (values[3] == penalised[entry][3]) == entry.startswith("b")
+
+
+def test_it_says_what_the_homework_got_wrong(homework):
+    assert "W1 10.00, b1 1.00, W2 10.00, b2 1.00 times the above" in homework
+    assert "6 legible ones, all met to 5e-09" in homework
+
+
+def test_p6_shows_the_shapes_of_one_example_and_of_a_minibatch(homework):
+    lines = [" ".join(line.split()) for line in homework.splitlines()]
+    for line in (
+        "ha old W1 @ x + b1 dh×d @ d×1 + dh×1 -> dh×1",
+        "new W1 @ x + b1 dh×d @ d×K + dh×1 -> dh×K",
+        "grad_W2 old grad_oa @ hsᵀ m×1 @ 1×dh -> m×dh",
+        "new grad_oa @ hsᵀ m×K @ K×dh -> m×dh",
+        "new W1ᵀ @ grad_ha d×dh @ dh×K -> d×K",
+    ):
+        assert line in lines
+
+
+# The table
+
+
+def test_the_table_shows_a_wrong_gradient():
+    parameters = by_hand.Parameters(**golden.P5_PARAMETERS)
+    x, y, lam = golden.X, golden.Y, (0.1, 0.2, 0.3, 0.4)
+    right = table.compute(parameters, x, y, by_hand.Parameters(*parameters), lam).loop
+    wrong = right._replace(W2=10 * right.W2)
+    for graph, least in ((right, 0), (wrong, 0.1)):
+        worst = table.largest_differences(table.compute(parameters, x, y, graph, lam))
+        assert list(worst) == ["hand", "loop", "matrix", "central"]
+        assert all(least <= value < least + 9 * (least > 0) + 1e-9 for value in worst.values())
+    text = "\n".join(table.lines(table.compute(parameters, x, y, wrong, lam)))
+    assert {float(e[-1]) for n, e in rows(text)[0].items() if n.startswith("W2")} == {0.1}
+
+
+def test_formulas_for_single_entries_are_those_for_matrices():
+    rng = np.random.default_rng(0)
+    parameters = by_hand.Parameters(
+        *(p + rng.normal(size=p.shape) for p in by_hand.init(3, 5, 4, rng))
+    )
+    x, y, lam = rng.normal(size=(3, 7)), rng.integers(4, size=7), (0.1, 0.2, 0.3, 0.4)
+    gradients = table.compute(parameters, x, y, parameters, lam)
+    for ours, matrix in zip(gradients.hand, gradients.matrix):
+        np.testing.assert_allclose(ours, matrix, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("graph", "central", "shown"),
+    [
+        (0.0, 1e-11, "0 = 0"),
+        (0.0, 1e-3, "inf"),
+        (2.0, 2.0, "1.00000000"),
+        (-1.0, 2.0, "-2.00000000"),
+    ],
+)
+def test_ratio(graph, central, shown):
+    assert table.ratio(graph, central).strip() == shown
+
+
+# Fashion-MNIST
+
+
+def test_fashion_mnist_learns(tmp_path, fashion_mnist):
+    out, progress = run(tmp_path, "fashion_mnist.py", "--limit", 4000, "--folder", fashion_mnist)
+    assert "1 epochs of 40 minibatches" in out
+    assert "40/40" in progress
+    train, test = (float(e) for e in re.findall(r"error (\S+) \(4000 examples\)", out))
+    assert train < 0.4
+    assert test < 0.4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_data_it_names_three_ways_to_get_them(tmp_path):
+    out, error = run(tmp_path, "fashion_mnist.py", "--folder", tmp_path, status=1)
+    assert out == ""
+    for way in ("apt install dataset-fashion-mnist", "MINIGRAPH_DATA", "folder="):
+        assert way in error
+    assert "Traceback" not in error
+
+
+def test_damaged_data_are_named_without_a_traceback(tmp_path):
+    for part in ("train", "t10k"):
+        for kind in ("images-idx3", "labels-idx1"):
+            (tmp_path / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(b"not this")[:-4])
+    _, error = run(tmp_path, "fashion_mnist.py", status=1, MINIGRAPH_DATA=str(tmp_path))
+    assert "train-images-idx3-ubyte.gz" in error
+    assert "Traceback" not in error
