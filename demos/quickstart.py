@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 import minigraph as mg
 from minigraph import data, nn, optim
-from minigraph.drawing import draw
 from minigraph.plot import decision_regions
 
 PENALTIES: Lambdas = (1e-5, 1e-4, 1e-5, 1e-4)  # of |W1|, W1², |W2|, W2²; the biases have none
@@ -104,7 +103,7 @@ def main() -> None:
     x, y = (mg.Tensor(values, name=name) for values, name in zip(ten_examples, "xy"))
     risk = nn.risk(model, x, y, PENALTIES)
     risk.name = "risk"
-    drawing = draw(risk)
+    drawing = mg.draw(risk)
     print(f"graph as text:    {drawing.render(args.out / 'graph.gv')}")
     try:
         print(f"graph as picture: {drawing.render(args.out / 'graph.svg')}")

@@ -4,6 +4,7 @@ Each formula is ``vjp(g, y, *inputs)``: `g` is the cotangent of the result `y`. 
 undone by the sweep, so the formulas are the pure derivatives.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -75,14 +76,28 @@ scalar_power = Op(
 )
 
 
+def _exponential(x, *, base):
+    return base**x
+
+
+exponential = Op(
+    _exponential,
+    x=lambda g, y, x, base: g * y * (math.log(base) if base > 0 else 0.0 if base == 0 else math.nan),
+    name="exponential",
+    texts={"y": "{base} ** {x}", "x": "{g} * {y} * log({base})"},
+)
+
+
 def power(a: Operand, b: Operand) -> Tensor:
     """Raise `a` to the power `b`, elementwise.
 
     d(aᵇ)/da = b aᵇ⁻¹, d(aᵇ)/db = aᵇ ln a. A number as exponent has an op of its own, which needs
-    no logarithm and so is right for negative `a` too.
+    no logarithm and so is right for negative `a` too; so has a number as base.
     """
-    if type(b) in (int, float):
+    if type(b) in (int, float, bool):
         return scalar_power(a, exponent=b)
+    if type(a) in (int, float, bool):
+        return exponential(b, base=a)
     return general_power(a, b)
 
 

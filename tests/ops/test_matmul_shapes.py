@@ -52,11 +52,10 @@ def test_dot_of_stacks_says_to_use_matmul():
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (4, 2, 3)], ids=str)
-@pytest.mark.parametrize("width", [1, 2])
 @pytest.mark.parametrize("bias", [(), (1,), (2,)], ids=str)
-def test_linear_is_matmul_and_add_for_every_shape(shape, width, bias):
+def test_linear_is_matmul_and_add_for_every_shape(shape, bias):
     rng = np.random.default_rng(0)
-    arrays = [np.asarray(rng.normal(size=s)) for s in (shape, (3, width), bias)]
+    arrays = [np.asarray(rng.normal(size=s)) for s in (shape, (3, 2), bias)]
     y = mg.linear(*(inputs := [mg.Tensor(a, requires_grad=True) for a in arrays]))
     z = (same := [mg.Tensor(a, requires_grad=True) for a in arrays])[0] @ same[1] + same[2]
     np.testing.assert_allclose(y.data, z.data, rtol=1e-15)
