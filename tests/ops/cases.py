@@ -143,6 +143,11 @@ CASES = {
         for n in (-2, -0.5, 0, 0.5, 1, 2, 3)
         for case in unary(lambda x, n=n: x**n, lambda x, n=n: x**n, (2, 3))
     ],
+    "exponential": [
+        case
+        for base in (2, 0.5, 1)
+        for case in unary(lambda x, b=base: b**x, lambda x, b=base: b**x, (2, 3))
+    ],
     "square": unary(mg.square, np.square),
     "sqrt": unary(mg.sqrt, np.sqrt),
     "exp": unary(mg.exp, np.exp),
