@@ -88,7 +88,7 @@ def main() -> None:
             losses.append(risk.item())
         progress.set_postfix(
             loss=f"{np.mean(losses):.4f}", train=f"{error(model, *train):.3f}",
-            valid=f"{error(model, *valid):.3f}",
+            valid=f"{error(model, *valid):.3f}", refresh=False,
         )  # fmt: skip
 
     for name, part in (("train", train), ("valid", valid), ("test", test)):

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-__all__ = ["Array", "as_array", "check_kind", "is_array"]
+__all__ = ["Array", "as_array", "check_kind", "frozen", "is_array"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -26,6 +26,14 @@ def check_kind(array: Any, what: str) -> Any:
             f"{what}: {array.dtype} data; minigraph holds floats, integers and booleans"
         )
     return array
+
+
+def frozen(value: Any) -> Any:
+    """Show an array so that it cannot be written; other values as they are."""
+    if type(value) is np.ndarray:
+        value = value.view()
+        value.setflags(write=False)
+    return value
 
 
 def as_array(data: Any, dtype: DTypeLike | None, copy: bool) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigraph.arrays import Array, check_kind, is_array
+from minigraph.arrays import Array, check_kind, frozen, is_array
 from minigraph.errors import explained
 from minigraph.modes import current_mode, tick
 from minigraph.tensor import Tensor
@@ -112,7 +112,7 @@ def _fixed_inputs(op: "Op") -> dict[str, str]:
     passed = [f"{name}={name}" for name in op.defaults]
     parameters = [
         name if default is inspect.Parameter.empty else f"{name}=_defaults[{name!r}]"
-        for name, default in op.defaults.items()
+        for name, default in sorted(op.defaults.items(), key=_is_optional)
     ]
     unwrap = ["    _flow = 0"]
     for slot, (name, vjp) in enumerate(zip(names, op.vjps)):
@@ -130,6 +130,10 @@ def _fixed_inputs(op: "Op") -> dict[str, str]:
         "flow": "_flow",
         "formulas": "_by_flow[_flow]",
     }
+
+
+def _is_optional(attribute: tuple[str, Any]) -> bool:
+    return attribute[1] is not inspect.Parameter.empty
 
 
 def _compiled(op: "Op", parts: dict[str, str]) -> Callable[..., Any]:
@@ -205,10 +209,10 @@ def operand(value: Any, op: "Op") -> Any:
 
 
 def _checked(op: "Op") -> Callable[..., Any]:
-    """Wrap a user's function: check what it returns, and never freeze the user's own array."""
+    """Wrap a user's function: it cannot write its inputs, nor give what nobody may freeze."""
 
     def function(*values: Any, **attributes: Any) -> Any:
-        out = op.function(*values, **attributes)
+        out = op.function(*map(frozen, values), **attributes)
         if isinstance(out, bool | int | float):
             out = np.asarray(out)[()]
         if isinstance(out, Tensor) or not is_array(out):

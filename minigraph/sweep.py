@@ -7,7 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from minigraph.arrays import is_array
+from minigraph.arrays import frozen, is_array
 from minigraph.graph import ancestors, check_unwritten
 from minigraph.methods import Operand
 from minigraph.modes import enable_grad, last_write
@@ -78,6 +78,8 @@ def sweep(
         op: Any = node.op
         inputs, attributes = node.inputs, node.attributes
         y, values = (node, inputs) if create_graph else (node._data, node.values)
+        if not op.trusted:  # a formula of a user's may not write what it is given
+            g, values = frozen(g), tuple(map(frozen, values))
         for slot, vjp in node.formulas:
             input = inputs[slot]
             key = input.number
@@ -132,7 +134,7 @@ def _fitted(part: Any, node: Tensor, slot: int, create_graph: bool) -> Any:
     if type(part) is Tensor:
         part = part if create_graph else part._data
     elif is_array(part):
-        part = Tensor(part, copy=False) if create_graph else part
+        part = Tensor(part, copy=False) if create_graph and part.dtype.kind == "f" else part
     else:
         raise TypeError(
             f"{op.name}: the formula of {op.input_name(slot)} returned {type(part).__name__}; "
@@ -278,7 +280,11 @@ def grad(
     """
     ends = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    given = (grad_outputs,) if isinstance(outputs, Tensor) else grad_outputs or (None,) * len(ends)
+    for tensor in (*ends, *wanted):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"grad: outputs and inputs are Tensors, not {type(tensor).__name__}")
+    given = (grad_outputs,) if isinstance(outputs, Tensor) else grad_outputs
+    given = (None,) * len(ends) if given is None else tuple(given)
     if len(given) != len(ends):
         raise ValueError(f"grad: {len(ends)} outputs, but {len(given)} cotangents")
     seeds = []

@@ -368,8 +368,6 @@ class Tensor(Methods):
     def __init_subclass__(cls) -> None:
         raise TypeError("Tensor is final: hold tensors in your class instead")
 
-    __array_priority__ = 1000
-
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         if self._requires_grad:
             raise TypeError(

@@ -82,7 +82,9 @@ def _exponential(x, *, base):
 
 exponential = Op(
     _exponential,
-    x=lambda g, y, x, base: g * y * (math.log(base) if base > 0 else 0.0 if base == 0 else math.nan),
+    x=lambda g, y, x, base: (
+        g * y * (math.log(base) if base > 0 else 0.0 if base == 0 else math.nan)
+    ),
     name="exponential",
     texts={"y": "{base} ** {x}", "x": "{g} * {y} * log({base})"},
 )

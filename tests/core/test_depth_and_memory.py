@@ -50,7 +50,7 @@ def test_deep_chain_is_built_swept_and_freed(length):
 
 @pytest.mark.usefixtures("_no_collector")
 def test_memory_of_a_deep_chain_returns():
-    chain(100)
+    chain(10_000)[1].backward()  # the interpreter keeps some freed objects for the next use
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     x, y = chain(10_000)
@@ -76,7 +76,7 @@ def test_deep_gradient_can_be_recorded_and_differentiated():
 def test_repr_of_a_deep_graph_is_short():
     _, y = chain(DEEP)
     assert len(repr(y)) < 100
-    assert len(mg.Graph(y)) == DEEP + 1
+    assert len(mg.Graph(y).nodes) == DEEP + 1
 
 
 @pytest.mark.parametrize(
