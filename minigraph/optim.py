@@ -4,6 +4,8 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from minigraph.tensor import Tensor
 
 __all__ = ["SGD"]
@@ -67,11 +69,15 @@ class SGD:
 
     def step(self) -> None:
         """Take one step down the gradient that `backward` left."""
-        lr, velocities = self.lr, self._velocities
+        velocities = self._velocities
+        rates: dict[Any, Any] = {}  # NumPy takes half the time for a 0-d array, not a Python number
         for p in self.parameters:
             update = p._grad
             if update is None:
                 continue
             if self.momentum:
                 update = velocities[p] = self.momentum * velocities.get(p, 0.0) + update
-            p.overwrite("SGD.step", operator.isub, lr * update)
+            rate = rates.get(update.dtype)
+            if rate is None:
+                rate = rates[update.dtype] = np.asarray(self.lr, update.dtype)
+            p.overwrite("SGD.step", operator.isub, rate * update)
