@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from numpy.exceptions import AxisError
+
 from minigraph.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -31,8 +33,8 @@ def explained(
         reason = mismatch(inputs[0].shape, inputs[1].shape, labels)
     names = [i.name for i in inputs if type(i) is Tensor and i.name]
     where = f" ({', '.join(names)})" if names else ""
-    if type(error).__module__ != "builtins":
-        error.add_note(f"in op {op.name}: {call}{where}")
+    if not op.trusted or type(error) not in (TypeError, ValueError, IndexError, AxisError):
+        error.add_note(f"in op {op.name}: {call}{where}")  # a user's function: keep its traceback
         return error
     return type(error)(f"{op.name}: {call}: {reason}{where}")
 

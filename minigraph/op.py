@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from minigraph.calls import Formula, Pairs, written_out
+from minigraph.calls import Formula, Pairs, signature, written_out
 from minigraph.methods import Operand
 from minigraph.numpy_rules import RULES
 from minigraph.tensor import Tensor
@@ -105,7 +105,7 @@ class Op:
         self.kinks = tuple(kinks)
         self.texts = dict(texts or {})
         self.broadcasts = isinstance(function, np.ufunc) if broadcasts is None else broadcasts
-        self.input_names, self.defaults = self._signature(vjps)
+        self.input_names, self.defaults = signature(self, vjps)
         self.vjps = tuple(vjps.values())
         self.__name__ = self.name
         self.__doc__ = inspect.getdoc(function) if not isinstance(function, np.ufunc) else None
@@ -118,31 +118,6 @@ class Op:
         self.call = written_out(self)
         # Python looks __call__ up on the class: with one of its own, an op costs no call more.
         self.__class__ = type("Op", (Op,), {"__call__": staticmethod(self.call)})
-
-    def _signature(self, vjps: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
-        """Names of the inputs, and defaults of the attributes."""
-        if isinstance(self.function, np.ufunc):
-            if len(vjps) != self.function.nin:
-                raise TypeError(
-                    f"{self.name}: {self.function.nin} inputs, but {len(vjps)} formulas"
-                )
-            return tuple(vjps), {}
-        parameters = inspect.signature(self.function).parameters.values()
-        attributes = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-        variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        names = tuple(
-            p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        )
-        if variadic != (self.each is not None) or (variadic and vjps):
-            raise TypeError(
-                f"{self.name}: a function of any number of inputs, and it alone, has each="
-            )
-        if not variadic and tuple(vjps) != names:
-            raise TypeError(
-                f"{self.name}: formulas for {', '.join(vjps) or 'nothing'}, but the inputs are "
-                f"{', '.join(names)}; give each input a formula, in order, or None"
-            )
-        return names, attributes
 
     def formulas(self, inputs: Sequence[Any]) -> Pairs:
         """Pair the slots to which a gradient flows, with these inputs, with their formulas."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.arrays import is_array
+from minigraph.arrays import check_kind, is_array
 from minigraph.methods import Operand
 from minigraph.op import Op
 from minigraph.tensor import Tensor
@@ -52,13 +52,14 @@ swapaxes = Op(
     _swapaxes,
     x=lambda g, y, x, axis1, axis2: g.swapaxes(axis1, axis2),
     name="swapaxes",
-    texts={"x": "{g}.swapaxes({axis1}, {axis2})"},
+    texts={"y": "{x}.swapaxes({axis1}, {axis2})", "x": "{g}.swapaxes({axis1}, {axis2})"},
 )
 
 
 def _squeeze(x, *, axis=None):
     """Drop axes of size 1."""
-    return np.squeeze(x, axis)
+    y = np.squeeze(x, axis)
+    return y.view() if y is x else y  # where there is nothing to drop, NumPy gives x itself
 
 
 squeeze = Op(
@@ -120,7 +121,7 @@ cast_to_constant = Op(_cast, x=None, name="astype", texts={"y": "{x}.astype({dty
 
 def astype(x: Operand, dtype: Any) -> Tensor:
     """Convert to another dtype; integers and booleans carry no gradient."""
-    dtype = np.dtype(dtype)
+    dtype = check_kind(np.empty(0, dtype), "astype").dtype
     return (cast if dtype.kind == "f" else cast_to_constant)(x, dtype=dtype)
 
 

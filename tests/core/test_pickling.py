@@ -19,7 +19,7 @@ def duplicates():
     yield pytest.param(copy.deepcopy, id="deepcopy")
 
 
-every_way = pytest.mark.parametrize("duplicate", duplicates())
+every_way = pytest.mark.parametrize("duplicate", list(duplicates()))
 
 
 def graph():
