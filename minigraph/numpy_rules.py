@@ -25,8 +25,9 @@ VALUE_FUNCTIONS: set[Callable[..., Any]] = {
 
 def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
     """Answer for a ufunc, or an operator with an array on the left (NEP 13)."""
-    if method == "__call__" and ufunc in RULES and not options:
-        return RULES[ufunc](*inputs)
+    rule = RULES.get(ufunc)
+    if rule is not None and method == "__call__" and not options:
+        return rule(*inputs)
     if method != "__call__":
         name = f"numpy.{ufunc.__name__}.{method}"
         return _without_rule(getattr(ufunc, method), name, inputs, options)

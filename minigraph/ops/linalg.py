@@ -24,10 +24,12 @@ def matmul(a: Operand, b: Operand) -> Tensor:
     1-D operands are vectors: a row on the left, a column on the right. With matrices,
     ∂L/∂a = ∂L/∂y bᵀ and ∂L/∂b = aᵀ ∂L/∂y (the homework's U10 and U12).
     """
-    left, right = _with_shape(a), _with_shape(b)
-    if left.ndim > 1 and right.ndim > 1:
-        return matrix_product(left, right)
-    return _with_vectors(left, right)
+    try:
+        if a.ndim > 1 and b.ndim > 1:  # type: ignore[union-attr]
+            return matrix_product(a, b)
+    except AttributeError:
+        a, b = _with_shape(a), _with_shape(b)
+    return _with_vectors(a, b)
 
 
 def _with_shape(x: Any) -> Any:

@@ -45,14 +45,16 @@ log_softmax = Op(
 
 
 @lru_cache(maxsize=8)  # a training run has two batch sizes
-def _rows(n: int) -> Any:
-    return np.arange(n)
+def _places(n: int, step: int) -> Any:
+    return np.arange(0, n * step, step)
 
 
 def _softmax_error(z, lse, t):
     """Compute softmax(z) - onehot(t)."""
-    error = np.exp(z - lse)
-    error[_rows(len(t)), t] -= 1
+    error = np.subtract(z, lse, order="C")
+    np.exp(error, out=error)
+    flat = error.reshape(-1)  # one index array in place of two takes half the time
+    flat[_places(*z.shape) + t] -= 1
     return error
 
 
@@ -81,7 +83,7 @@ def _nll(z, lse, t):
     if t.shape != (n,):
         raise ValueError(f"{n} rows of logits need labels of shape ({n},)")
     try:
-        chosen = z[_rows(n), t]
+        chosen = z[_places(n, 1), t]
     except IndexError:
         raise _no_class(t, z.shape[1]) from None
     if np.minimum.reduce(t) < 0:  # NumPy would count these from the end

@@ -219,7 +219,9 @@ def test_function_that_gives_a_global_array_does_not_freeze_it():
     assert not y.data.flags.writeable
 
 
-@pytest.mark.parametrize("wrong", [None, "text", [1.0], (np.ones(2),), 1j, np.array(["a"])], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", [None, "text", [1.0], (np.ones(2),), 1j, np.array(["a"])], ids=repr
+)
 def test_function_that_gives_no_array_of_numbers_is_named(wrong):
     op = mg.Op(lambda x: wrong, x=lambda g, y, x: g, name="odd")
     with pytest.raises(TypeError, match="odd"):

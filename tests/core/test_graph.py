@@ -31,9 +31,7 @@ def test_edges_are_the_uses_of_tensors_by_consumer_and_slot():
     x, y, z, out = example()
     edges = [(e.input, e.slot, e.consumer) for e in mg.Graph(out).edges]
     expected = [(x, 0, y), (x, 1, y), (y, 0, z), (z, 0, out), (x, 1, out)]
-    assert [tuple(map(id, e)) for e in edges] == [
-        (id(i), id(s), id(c)) for i, s, c in expected
-    ]
+    assert [tuple(map(id, e)) for e in edges] == [(id(i), id(s), id(c)) for i, s, c in expected]
 
 
 def test_scopes_are_listed_once_in_order_of_appearance():

@@ -112,7 +112,11 @@ def test_value_functions_just_work():
 
 def test_joining_functions_mix_tensors_and_arrays():
     t = leaf()
-    for y in (np.concatenate([t, np.ones(2)]), np.concatenate([np.ones(2), t]), np.stack([np.ones(3), t])):
+    for y in (
+        np.concatenate([t, np.ones(2)]),
+        np.concatenate([np.ones(2), t]),
+        np.stack([np.ones(3), t]),
+    ):
         assert isinstance(y, mg.Tensor)
         t.zero_grad()
         y.sum().backward()
@@ -129,7 +133,13 @@ def test_where_takes_a_number_beside_a_tensor():
 
 def test_array_methods_of_numpy_scalars_and_arrays_give_tensors():
     t = leaf()
-    for y in (np.float64(2) * t, np.ones(3) - t, np.ones((2, 3)) @ t, np.float32(1) / t, np.ones(3) ** t):
+    for y in (
+        np.float64(2) * t,
+        np.ones(3) - t,
+        np.ones((2, 3)) @ t,
+        np.float32(1) / t,
+        np.ones(3) ** t,
+    ):
         assert isinstance(y, mg.Tensor)
         assert y.requires_grad
         assert y.dtype == np.float64

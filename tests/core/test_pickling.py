@@ -41,7 +41,12 @@ def test_duplicate_has_the_same_values_ops_scopes_and_gradient(duplicate):
     for a, b in zip(old, new, strict=True):
         assert a is not b
         assert a.op is b.op
-        assert (a.name, a.scope, a.requires_grad, a.dtype) == (b.name, b.scope, b.requires_grad, b.dtype)
+        assert (a.name, a.scope, a.requires_grad, a.dtype) == (
+            b.name,
+            b.scope,
+            b.requires_grad,
+            b.dtype,
+        )
         assert np.array_equal(a.data, b.data)
     loss.backward()
     again.backward()

@@ -119,9 +119,7 @@ def test_gradient_of_a_random_graph_is_the_central_difference(program):
 
 
 def memory_is_its_own(*arrays):
-    return not any(
-        np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i]
-    )
+    return not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
 
 
 IDENTITIES = {

@@ -257,9 +257,7 @@ CASES = {
     ),
 }
 
-FLAT = [
-    (name, place, case) for name, cases in CASES.items() for place, case in enumerate(cases)
-]
+FLAT = [(name, place, case) for name, cases in CASES.items() for place, case in enumerate(cases)]
 IDS = [f"{name}-{'-'.join(map(str, case.shapes))}".replace(" ", "") for name, _, case in FLAT]
 
 _HALF = np.array([0.5, -1.5, 2.0])

@@ -28,7 +28,9 @@ def indexed(draw):
 def scattered(shape, index, w):
     """Add w, entry by entry, to the places that the index takes."""
     out = np.zeros(int(np.prod(shape)))
-    for place, value in zip(np.arange(out.size).reshape(shape)[index].ravel(), w.ravel(), strict=True):
+    for place, value in zip(
+        np.arange(out.size).reshape(shape)[index].ravel(), w.ravel(), strict=True
+    ):
         out[place] += value
     return out.reshape(shape)
 

@@ -16,7 +16,9 @@ def leaf(x):
 
 
 @pytest.mark.parametrize("zero", [0.0, -0.0])
-@pytest.mark.parametrize("op", [mg.relu, mg.abs, mg.l1_penalty, lambda x: mg.elastic_net(x, 3.0, 2.0)])
+@pytest.mark.parametrize(
+    "op", [mg.relu, mg.abs, mg.l1_penalty, lambda x: mg.elastic_net(x, 3.0, 2.0)]
+)
 def test_slope_at_zero_is_zero(op, zero):
     x = leaf(zero)
     g = mg.grad(op(x), x)

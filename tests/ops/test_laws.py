@@ -54,7 +54,11 @@ def test_table_lists_each_op_once():
 
 @every_case
 def test_case_records_its_op(name, place, case):
-    recorded = {node.op.name for node in mg.Graph(case.function(*leaves(values(name, case, 0)))).nodes if node.op}
+    recorded = {
+        node.op.name
+        for node in mg.Graph(case.function(*leaves(values(name, case, 0)))).nodes
+        if node.op
+    }
     assert name in recorded
 
 
@@ -91,7 +95,9 @@ def test_gradient_is_the_central_difference(name, place, case, seed):
 
 @every_case
 @given(seed=seeds)
-def test_second_order_is_the_central_difference_of_gradients_along_a_direction(name, place, case, seed):
+def test_second_order_is_the_central_difference_of_gradients_along_a_direction(
+    name, place, case, seed
+):
     arrays = values(name, case, seed)
     away_from_kinks(case, arrays)
 

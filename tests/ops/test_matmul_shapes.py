@@ -32,7 +32,8 @@ def test_value_and_gradients_follow_numpy_for_all_shapes(shapes, seed):
 
 
 @pytest.mark.parametrize(
-    ("a", "b"), [((), ()), ((), (3,)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2))]
+    ("a", "b"),
+    [((), ()), ((), (3,)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2))],
 )
 def test_dot_follows_numpy_up_to_two_axes(a, b):
     rng = np.random.default_rng(0)

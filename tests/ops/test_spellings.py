@@ -124,7 +124,9 @@ def test_operator_with_an_array_on_either_side_gives_a_tensor(function, tensor_f
 
 
 @pytest.mark.parametrize("function", OPERATORS[:5])
-@pytest.mark.parametrize("scalar", [2, 2.0, True, np.float64(2), np.float32(2), np.int64(2)], ids=repr)
+@pytest.mark.parametrize(
+    "scalar", [2, 2.0, True, np.float64(2), np.float32(2), np.int64(2)], ids=repr
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_operator_with_a_number_on_either_side_follows_numpy(function, scalar, dtype):
     a = A.astype(dtype)
