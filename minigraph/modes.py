@@ -1,12 +1,15 @@
 """What is recorded, and under which name: modes of the current thread or asyncio task."""
 
 import inspect
+from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = ["enable_grad", "no_grad", "scope"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 # One process-wide clock numbers every tensor and every counted write, so that "was this array
 # written after that operation was recorded?" is one comparison.
@@ -40,7 +43,7 @@ class Setting(ContextDecorator):
         self._name = name
         self._inner: Mode | None = None  # the mode made last: a layer is entered again and again
 
-    def __call__(self, function: Any) -> Any:
+    def __call__(self, function: Function) -> Function:
         if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
             raise TypeError(
                 f"{function.__name__} is a generator or coroutine function: its body would run "

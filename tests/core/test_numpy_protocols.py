@@ -1,4 +1,4 @@
-"""NumPy's functions on Tensors: recorded where there is a rule, refused by name where there is none."""
+"""NumPy's functions on Tensors: recorded by a rule, or refused by name."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,8 @@ def leaf(x=(1.0, 2.0, 3.0)):
 WITHOUT_RULE = {
     "np.cbrt": np.cbrt, "np.cumsum": np.cumsum, "np.prod": np.prod, "np.median": np.median,
     "np.outer": lambda t: np.outer(t, t), "np.vdot": lambda t: np.vdot(t, t),
-    "np.sort": np.sort, "np.norm": np.linalg.norm, "np.std": np.std, "np.tile": lambda t: np.tile(t, 2),
+    "np.sort": np.sort, "np.norm": np.linalg.norm, "np.std": np.std,
+    "np.tile": lambda t: np.tile(t, 2),
     "np.flip": np.flip, "np.roll": lambda t: np.roll(t, 1), "np.hypot": lambda t: np.hypot(t, 1),
     "np.maximum.reduce": np.maximum.reduce, "np.add.accumulate": np.add.accumulate,
     "np.multiply.outer": lambda t: np.multiply.outer(t, t),

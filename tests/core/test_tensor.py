@@ -16,7 +16,8 @@ def leaf(x, **options):
 
 
 @pytest.mark.parametrize(
-    "data", [1.0, 2, True, [1, 2], [[1.0], [2.0]], (1.0, 2.0), np.float32(3), np.arange(3), range(3), []],
+    "data", [1.0, 2, True, [1, 2], [[1.0], [2.0]], (1.0, 2.0), np.float32(3), np.arange(3),
+     range(3), []],
     ids=repr,
 )  # fmt: skip
 def test_values_shape_and_dtype_are_numpy_s(data):

@@ -1,4 +1,4 @@
-"""Broadcasting is undone: by the sweep, for every pair of shapes, sizes 0 and 1 and 0-d included."""
+"""Broadcasting is undone by the sweep, for all shapes, sizes 0 and 1 and 0-d included."""
 
 import numpy as np
 import pytest
