@@ -48,4 +48,6 @@ def as_array(data: Any, dtype: DTypeLike | None, copy: bool) -> Any:
         array = np.array(data, dtype=dtype, copy=not shared)
     except ValueError as error:
         raise ValueError(f"Tensor: {error}") from None
+    if not array.flags.writeable:
+        array = array.view()  # shows that another holds it: it is never thawed for a write
     return check_kind(array, "Tensor")

@@ -44,7 +44,8 @@ class Setting(ContextDecorator):
         self._inner: Mode | None = None  # the mode made last: a layer is entered again and again
 
     def __call__(self, function: Function) -> Function:
-        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+        kinds = inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction
+        if any(kind(function) for kind in kinds):
             raise TypeError(
                 f"{function.__name__} is a generator or coroutine function: its body would run "
                 "after the decorator has ended. Write `with ...:` inside it instead"

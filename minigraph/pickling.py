@@ -45,6 +45,7 @@ def _bare(
 ) -> Tensor:
     tensor = Tensor(data, copy=False)
     tensor._grad, tensor._name, tensor.scope = grad, name, scope
+    tensor.number = 0  # not in its place yet
     tensor._requires_grad, tensor._retains_grad = requires, retains
     return tensor
 
@@ -63,16 +64,17 @@ def _reduce(tensor: Tensor) -> tuple[Any, ...]:
 
 def _join(flat: list[tuple[Tensor, _Made | None]]) -> Tensor:
     for tensor, made in flat:
-        if made is not None and tensor.op is None:
+        if tensor.number:
+            continue  # in its place since an earlier list
+        tensor.number = tick()
+        if made is not None:
             tensor.op, inputs, tensor.attributes = made
             tensor.inputs = tuple(inputs)
             tensor.values = tuple([i._data if type(i) is Tensor else i for i in inputs])
             tensor.formulas = tensor.op.formulas(inputs)
-            tensor.number = tick()
-            if isinstance(tensor._data, np.ndarray):
-                tensor._data = tensor._data if tensor.ndim else tensor._data[()]
-                if tensor.ndim:
-                    tensor._data.setflags(False)
+            if isinstance(tensor._data, np.ndarray):  # as the op left it
+                tensor._data.setflags(write=False)
+                tensor._data = tensor._data[()] if tensor.ndim == 0 else tensor._data
     return flat[-1][0]
 
 

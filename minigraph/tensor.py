@@ -297,7 +297,7 @@ class Tensor(Methods):
         array = np.asarray(self._data)
         base = array.base
         if 0 in array.strides or (isinstance(base, np.ndarray) and not base.flags.writeable):
-            raise ValueError("its memory is shared with another result; copy() it first")
+            raise ValueError("its memory belongs to another result or array; copy() it first")
         array.setflags(write=True)
         try:
             write(array)

@@ -18,7 +18,7 @@ def put_back(r: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
 
 def _spread(r, x, *, axis, keepdims):
     """Repeat `r` along the axes over which `x` was summed: the adjoint of `sum`."""
-    return np.broadcast_to(put_back(np.asarray(r), x, axis, keepdims), x.shape)
+    return np.broadcast_to(put_back(r, x, axis, keepdims), x.shape)
 
 
 spread = Op(
