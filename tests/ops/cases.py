@@ -292,7 +292,7 @@ def values(name, case, seed):
     """Draw inputs inside the op's domain, in float64."""
     rng = np.random.default_rng(seed)
     domain = op_named(name).domain
-    lows = [domain[input][0] + 0.3 if input in domain else -2.0 for input in _inputs(name, case)]
+    lows = [domain[input][0] + 0.5 if input in domain else -2.0 for input in _inputs(name, case)]
     if name == "divide":
         lows[1] = 0.5  # two intervals: the divisor is not 0
     return [

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-STEP = 1e-3  # the error is of order STEP**4, and of rounding / STEP: 1e-12 for smooth functions
+STEP = 5e-4  # the error is of order STEP**4, and of rounding / STEP: 1e-12 for smooth functions
 
 
 def gradient(function, arrays, step=STEP):
