@@ -95,7 +95,9 @@ def fashion_mnist(folder: StrPath | None = None, dtype: DTypeLike = np.float32) 
 
     Examples
     --------
-    >>> (X_train, y_train), (X_test, y_test) = fashion_mnist()  # doctest: +SKIP
+    Where the four files are installed::
+
+        (X_train, y_train), (X_test, y_test) = fashion_mnist()
     """
     train_X, train_y, test_X, test_y = _find_files(folder)
     return _load_pair(train_X, train_y, dtype), _load_pair(test_X, test_y, dtype)

@@ -2,7 +2,6 @@
 
 import copy
 import gc
-import os
 import pickle
 import sys
 import tracemalloc
@@ -14,9 +13,6 @@ import pytest
 import minigraph as mg
 
 DEEP = 100_000
-thorough = pytest.mark.skipif(
-    os.environ.get("HYPOTHESIS_PROFILE") != "thorough", reason="set HYPOTHESIS_PROFILE=thorough"
-)
 
 
 @pytest.fixture
@@ -36,7 +32,7 @@ def chain(length):
 
 
 @pytest.mark.usefixtures("_no_collector")
-@pytest.mark.parametrize("length", [DEEP, pytest.param(10 * DEEP, marks=thorough)])
+@pytest.mark.parametrize("length", [DEEP, 10 * DEEP])
 def test_deep_chain_is_built_swept_and_freed(length):
     assert sys.getrecursionlimit() <= 10_000
     x, y = chain(length)
