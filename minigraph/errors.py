@@ -26,7 +26,7 @@ def explained(
     call = between.join(map(shape_of, inputs))
     call += "".join(f", {key}={value!r}" for key, value in attributes.items() if value is not None)
     reason = str(error)
-    if "could not be broadcast" in reason:
+    if "could not be broadcast" in reason or "non-broadcastable" in reason:
         reason = "the shapes do not broadcast: sizes must be equal or 1, counted from the last axis"
     elif "core dimension" in reason:
         labels = [getattr(i, "name", None) or name for i, name in zip(inputs, op.input_names)]
