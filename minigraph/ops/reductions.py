@@ -115,10 +115,15 @@ def _logsumexp(x, *, axis=None, keepdims=False):
     return y if keepdims else np.squeeze(y, axis)
 
 
+def _shares(y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+    """Compute the softmax of `x` from its logsumexp; 0 where all entries are -inf."""
+    return np.exp(x - put_back(np.where(y == -np.inf, 0, y), x, axis, keepdims))
+
+
 logsumexp = Op(
     _logsumexp,
     x=lambda g, y, x, axis, keepdims: (
-        put_back(g, x, axis, keepdims) * np.exp(x - put_back(y, x, axis, keepdims))
+        put_back(g, x, axis, keepdims) * _shares(y, x, axis, keepdims)
     ),
     name="logsumexp",
     texts={"x": "{g} * exp({x} - {y})"},

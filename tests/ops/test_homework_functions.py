@@ -200,6 +200,13 @@ def test_logsumexp_of_a_row_of_minus_infinity_is_minus_infinity():
     assert np.array_equal(y, [-np.inf, np.log(2)])
 
 
+def test_gradient_of_logsumexp_of_a_row_of_minus_infinity_is_zero():
+    x = mg.Tensor([[-np.inf, -np.inf], [0.0, -np.inf]], requires_grad=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        g = mg.grad(mg.logsumexp(x, axis=1), x, np.ones(2))
+    assert np.array_equal(g.data, [[0, 0], [1, 0]])
+
+
 def test_masked_logit_has_probability_and_gradient_zero():
     z = mg.Tensor([[0.0, -np.inf, 0.0]], requires_grad=True)
     assert np.array_equal(mg.softmax(z).data, [[0.5, 0, 0.5]])
