@@ -163,7 +163,8 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:])):
         return g
     axes = tuple(i for i, n in enumerate(g.shape) if i < extra or shape[i - extra] == 1 != n)
-    return g.sum(axis=axes).reshape(shape)
+    total = g.sum(axis=axes, keepdims=extra == 0)
+    return total if total.shape == shape else total.reshape(shape)
 
 
 def _seed(output: Tensor, grad: Any, what: str) -> Any:
