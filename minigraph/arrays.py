@@ -38,16 +38,22 @@ def frozen(value: Any) -> Any:
 
 def as_array(data: Any, dtype: DTypeLike | None, copy: bool) -> Any:
     """Make the array of a new tensor; without `copy` an array is shared, or refused."""
-    if isinstance(data, np.ma.MaskedArray):
-        check_kind(data, "Tensor")
-    if is_array(data) and not isinstance(data, (np.ndarray, np.generic)):  # Dask, CuPy: stays so
-        data = data if dtype is None else data.astype(dtype)
-        return check_kind(data.copy() if copy else data, "Tensor")
-    shared = isinstance(data, np.ndarray) and not copy
-    try:
-        array = np.array(data, dtype=dtype, copy=not shared)
-    except ValueError as error:
-        raise ValueError(f"Tensor: {error}") from None
-    if not array.flags.writeable:
-        array = array.view()  # shows that another holds it: it is never thawed for a write
-    return check_kind(array, "Tensor")
+    if not is_array(data):
+        try:
+            data = np.asarray(data)
+        except ValueError as error:
+            raise ValueError(f"Tensor: {error}") from None
+        copy = dtype is not None  # it is new already
+    check_kind(data, "Tensor")
+    wanted = check_kind(np.empty(0, data.dtype if dtype is None else dtype), "Tensor").dtype
+    if not wanted.isnative:
+        wanted = np.dtype(wanted.type)  # formulas compute in the machine's own byte order
+    if copy:
+        data = data.astype(wanted)
+    elif data.dtype != wanted:
+        raise ValueError(f"Tensor: copy=False cannot share {data.dtype} data as {wanted}")
+    if isinstance(data, (np.ndarray, np.generic)):
+        data = np.asarray(data)
+        if not data.flags.writeable:
+            data = data.view()  # shows that another holds it: it is never thawed for a write
+    return data

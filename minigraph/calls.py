@@ -43,15 +43,15 @@ def call({parameters}):
 {unwrap}
     try:
         _out = _function({values})
-    except Exception as _error:
+    except _Exception as _error:
         raise _explained(_op, {inputs_kept}, {attributes_kept}, _error) from None
     _node = _new(_Tensor)
     _node._written = None
-    if type(_out) is _ndarray:
+    if _type(_out) is _ndarray:
         if _out.base is not None:
             _node._written = _shared_clock(_out, {inputs_kept})
         _out.setflags(False)
-    _node._data = _out
+    _node._array = _out
     _node._grad = _node._name = None
     _node._retains_grad = False
     _node.number = _tick()
@@ -72,16 +72,16 @@ def call({parameters}):
     return _node
 """
 _UNWRAP = """
-    if type({name}) is _Tensor:
-        _{name} = {name}._data
+    if _type({name}) is _Tensor:
+        {value} = {name}._array
         {flow}
     else:
-        {name} = _{name} = _operand({name}, _op)
+        {name} = {value} = _operand({name}, _op)
 """
 _UNWRAP_ALL = """
     _attributes = {**_defaults, **attributes}
-    _inputs = tuple([i if type(i) is _Tensor else _operand(i, _op) for i in inputs])
-    _values = tuple([i._data if type(i) is _Tensor else i for i in _inputs])
+    _inputs = tuple([i if _type(i) is _Tensor else _operand(i, _op) for i in inputs])
+    _values = tuple([i._array if _type(i) is _Tensor else i for i in _inputs])
     _formulas = _op.formulas(_inputs)
 """
 
@@ -107,6 +107,13 @@ def signature(op: "Op", vjps: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[
     names = tuple(
         p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     )
+    for p in parameters:
+        if p.name.startswith("_"):
+            raise TypeError(f"{op.name}: {p.name}: names that begin with _ are the written call's")
+        if p.kind is not p.KEYWORD_ONLY and p.default is not p.empty:
+            raise TypeError(
+                f"{op.name}: input {p.name} has a default; make it an attribute: *, {p}"
+            )
     if variadic != (op.each is not None) or (variadic and vjps):
         raise TypeError(f"{op.name}: a function of any number of inputs, and it alone, has each=")
     if not variadic and (tuple(vjps) != names or not names):
@@ -125,7 +132,7 @@ def written_out(op: "Op") -> Callable[..., Any]:
 def _any_inputs() -> dict[str, str]:
     return {
         "parameters": "*inputs, **attributes",
-        "no_tensor": "not any(type(i) is _Tensor for i in inputs)",
+        "no_tensor": "not any(_type(i) is _Tensor for i in inputs)",
         "arguments": "*inputs, **attributes",
         "unwrap": _UNWRAP_ALL,
         "values": "*_values, **_attributes",
@@ -139,25 +146,25 @@ def _any_inputs() -> dict[str, str]:
 
 def _fixed_inputs(op: "Op") -> dict[str, str]:
     names = op.input_names
-    values = [f"_{name}" for name in names]
+    values = [f"_{slot}" for slot in range(len(names))]
     passed = [f"{name}={name}" for name in op.defaults]
     parameters = [
         name if default is inspect.Parameter.empty else f"{name}=_defaults[{name!r}]"
         for name, default in sorted(op.defaults.items(), key=_is_optional)
     ]
     unwrap = ["    _flow = 0"]
-    for slot, (name, vjp) in enumerate(zip(names, op.vjps)):
+    for slot, (name, value, vjp) in enumerate(zip(names, values, op.vjps)):
         flow = f"if {name}._requires_grad: _flow += {1 << slot}" if vjp else "pass"
-        unwrap.append(_UNWRAP.format(name=name, flow=flow))
+        unwrap.append(_UNWRAP.format(name=name, value=value, flow=flow))
     return {
         "parameters": ", ".join((*names, *parameters)),
-        "no_tensor": " and ".join(f"type({name}) is not _Tensor" for name in names),
+        "no_tensor": " and ".join(f"_type({name}) is not _Tensor" for name in names),
         "arguments": ", ".join((*names, *passed)),
         "unwrap": "".join(unwrap),
         "values": ", ".join((*values, *passed)),
         "inputs_kept": f"({', '.join(names)},)",
         "values_kept": f"({', '.join(values)},)",
-        "attributes_kept": f"dict({', '.join(passed)})" if passed else "_no_attributes",
+        "attributes_kept": f"_dict({', '.join(passed)})" if passed else "_no_attributes",
         "flow": "_flow",
         "formulas": "_by_flow[_flow]",
     }
@@ -173,10 +180,12 @@ def _compiled(op: "Op", parts: dict[str, str]) -> Callable[..., Any]:
         function = _checked(op)
         parts["flow"] += " and _out.dtype.kind == 'f'"  # integers and booleans are constants
     namespace = {
+        "_Exception": Exception,
         "_Tensor": Tensor,
         "_by_flow": _ByFlow(op.vjps),
         "_current_mode": current_mode,
         "_defaults": op.defaults,
+        "_dict": dict,
         "_explained": explained,
         "_function": function,
         "_ndarray": _ndarray,
@@ -187,6 +196,7 @@ def _compiled(op: "Op", parts: dict[str, str]) -> Callable[..., Any]:
         "_plain": op.function,
         "_shared_clock": _shared_clock,
         "_tick": tick,
+        "_type": type,
     }
     exec(_CALL.format(**parts), namespace)
     call: Callable[..., Any] = namespace["call"]  # type: ignore[assignment]
@@ -214,7 +224,7 @@ _NO_ATTRIBUTES: dict[str, Any] = {}  # one for all, never written
 def _shared_clock(out: Array, inputs: tuple[Any, ...]) -> list[int] | None:
     """Let a view and the tensor whose memory it shows count their writes together."""
     for input in inputs:
-        if type(input) is Tensor and np.may_share_memory(out, input._data):
+        if type(input) is Tensor and np.may_share_memory(out, input._array):
             if input._written is None:
                 input._written = [0]
             return input._written

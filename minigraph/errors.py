@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["explained", "mismatch"]
 
+_KINDS = (AxisError, TypeError, IndexError, ValueError)
+
 
 def shape_of(value: Any) -> str:
     """Write a shape as error messages do; a number as itself."""
@@ -22,9 +24,7 @@ def explained(
     op: "Op", inputs: tuple[Any, ...], attributes: Mapping[str, Any], error: Exception
 ) -> Exception:
     """Say which op failed on what, in the words of its caller: shapes, names, the likely cause."""
-    between = f" {op.symbol} " if op.symbol and len(inputs) == 2 else ", "
-    call = between.join(map(shape_of, inputs))
-    call += "".join(f", {key}={value!r}" for key, value in attributes.items() if value is not None)
+    call = _call(op, inputs, attributes)
     reason = str(error)
     if "could not be broadcast" in reason or "non-broadcastable" in reason:
         reason = "the shapes do not broadcast: sizes must be equal or 1, counted from the last axis"
@@ -33,10 +33,22 @@ def explained(
         reason = mismatch(inputs[0].shape, inputs[1].shape, labels)
     names = [i.name for i in inputs if type(i) is Tensor and i.name]
     where = f" ({', '.join(names)})" if names else ""
-    if not op.trusted or type(error) not in (TypeError, ValueError, IndexError, AxisError):
+    kind = next((k for k in _KINDS if isinstance(error, k)), None)
+    if not op.trusted or kind is None:
         error.add_note(f"in op {op.name}: {call}{where}")  # a user's function: keep its traceback
         return error
-    return type(error)(f"{op.name}: {call}: {reason}{where}")
+    named = call if call.startswith(f"{op.name}(") else f"{op.name}: {call}"
+    return kind(f"{named}: {reason}{where}")
+
+
+def _call(op: "Op", inputs: tuple[Any, ...], attributes: Mapping[str, Any]) -> str:
+    """Write a call with shapes in the places of its inputs; as its text reads, if it has one."""
+    shapes = [shape_of(i) for i in inputs]
+    if "y" in op.texts and not attributes:
+        return op.texts["y"].format(**dict(zip(op.input_names, shapes)))
+    between = f" {op.symbol} " if op.symbol and len(inputs) == 2 else ", "
+    given = [f", {key}={value!r}" for key, value in attributes.items() if value is not None]
+    return between.join(shapes) + "".join(given)
 
 
 def mismatch(a: tuple[int, ...], b: tuple[int, ...], labels: Sequence[str]) -> str:

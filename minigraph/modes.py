@@ -62,7 +62,9 @@ class Setting(ContextDecorator):
         set_mode(inner)
 
     def __exit__(self, *exception: object) -> None:
-        set_mode(current_mode().outer)  # type: ignore[arg-type]
+        outer = current_mode().outer
+        if outer is not None:  # none in a context that the block was not entered in
+            set_mode(outer)
 
 
 def no_grad() -> Setting:

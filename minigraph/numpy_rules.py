@@ -17,8 +17,8 @@ VALUE_FUNCTIONS: set[Callable[..., Any]] = {
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj,
     np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.shares_memory,
     np.may_share_memory, np.isfinite, np.isnan, np.isinf, np.signbit, np.isclose, np.allclose,
-    np.array_equal, np.array_equiv, np.any, np.all, np.count_nonzero, np.nonzero,
-    np.flatnonzero, np.argwhere, np.argsort, np.searchsorted, np.digitize, np.bincount,
+    np.array_equal, np.array_equiv, np.count_nonzero, np.nonzero,
+    np.flatnonzero, np.argwhere, np.argsort, np.searchsorted, np.digitize,
     np.array_repr, np.array_str, np.array2string,
 }  # fmt: skip
 
@@ -29,7 +29,7 @@ def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **opti
     if rule is not None and method == "__call__" and not options:
         return rule(*inputs)
     if method != "__call__":
-        name = f"numpy.{ufunc.__name__}.{method}"
+        name = f"the ufunc {ufunc.__name__}.{method}"
         return _without_rule(getattr(ufunc, method), name, inputs, options)
     return array_function(self, ufunc, (), inputs, options)
 
@@ -38,13 +38,22 @@ def array_function(
     self: Tensor, function: Any, types: Any, inputs: Any, options: dict[str, Any]
 ) -> Any:
     """Answer for a NumPy function (NEP 18)."""
-    if "out" in options:
+    if options.get("out") is not None:
         raise TypeError(
             f"np.{function.__name__}: out= would write into an array behind a graph's back; "
             "write t = ... in its place (also for `array += tensor`)"
         )
+    options.pop("out", None)
     if function in RULES:
-        return RULES[function](*inputs, **options)
+        try:
+            return RULES[function](*inputs, **options)
+        except TypeError as error:
+            if "argument" in str(error):
+                error.add_note(
+                    f"minigraph's np.{function.__name__} takes fewer arguments than NumPy's: no "
+                    "dtype, out, where, initial or order"
+                )
+            raise
     if function in VALUE_FUNCTIONS:
         return function(*_values(inputs), **_values(options))
     name = f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}"

@@ -109,7 +109,9 @@ class Op:
         self.vjps = tuple(vjps.values())
         self.__name__ = self.name
         self.__doc__ = inspect.getdoc(function) if not isinstance(function, np.ufunc) else None
-        self.__module__ = sys._getframe(1).f_globals["__name__"]  # where pickle finds it
+        self.__module__ = sys._getframe(1).f_globals.get(
+            "__name__", "__main__"
+        )  # where pickle finds it
         # The functions and formulas of minigraph's own tables give new arrays, or views, and keep
         # none; what others give is checked, and never handed on as if nobody else held it.
         self.trusted = self.__module__.startswith("minigraph.ops.")

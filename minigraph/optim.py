@@ -54,6 +54,8 @@ class SGD:
         for p in self.parameters:
             if not isinstance(p, Tensor) or p.op is not None or not p.requires_grad:
                 raise TypeError(f"SGD: parameters are leaves that require a gradient, not {p!r}")
+        if len(set(self.parameters)) < len(self.parameters):
+            raise ValueError("SGD: a parameter is given twice, and would take two steps at once")
         if not lr > 0:
             raise ValueError(f"SGD: the learning rate is positive, got {lr}")
         if not 0 <= momentum < 1:

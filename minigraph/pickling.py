@@ -25,7 +25,7 @@ class _Shell:
 
     def __reduce__(self) -> tuple[Any, ...]:
         t = self.tensor
-        data = np.asarray(t._data) if isinstance(t._data, np.generic) else t._data
+        data = np.asarray(t._array) if isinstance(t._array, np.generic) else t._array
         return _bare, (data, t._grad, t._name, t._requires_grad, t._retains_grad, t.scope)
 
 
@@ -70,11 +70,11 @@ def _join(flat: list[tuple[Tensor, _Made | None]]) -> Tensor:
         if made is not None:
             tensor.op, inputs, tensor.attributes = made
             tensor.inputs = tuple(inputs)
-            tensor.values = tuple([i._data if type(i) is Tensor else i for i in inputs])
+            tensor.values = tuple([i._array if type(i) is Tensor else i for i in inputs])
             tensor.formulas = tensor.op.formulas(inputs)
-            if isinstance(tensor._data, np.ndarray):  # as the op left it
-                tensor._data.setflags(write=False)
-                tensor._data = tensor._data[()] if tensor.ndim == 0 else tensor._data
+            if isinstance(tensor._array, np.ndarray):  # as the op left it
+                tensor._array.setflags(write=False)
+                tensor._array = tensor._array[()] if tensor.ndim == 0 else tensor._array
     return flat[-1][0]
 
 

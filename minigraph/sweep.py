@@ -77,7 +77,7 @@ def sweep(
             check_unwritten(node)
         op: Any = node.op
         inputs, attributes = node.inputs, node.attributes
-        y, values = (node, inputs) if create_graph else (node._data, node.values)
+        y, values = (node, inputs) if create_graph else (node._array, node.values)
         if not op.trusted:  # a formula of a user's may not write what it is given
             g, values = frozen(g), tuple(map(frozen, values))
         for slot, vjp in node.formulas:
@@ -90,7 +90,7 @@ def sweep(
             except Exception as error:
                 error.add_note(f"in the gradient of {op.name} by {op.input_name(slot)}")
                 raise
-            data = input._data
+            data = input._array
             kind = type(part)
             if kind is _ndarray and not create_graph:
                 fits = part.shape == data.shape and part.dtype is data.dtype
@@ -132,7 +132,7 @@ def _fitted(part: Any, node: Tensor, slot: int, create_graph: bool) -> Any:
     op, input = node.op, node.inputs[slot]
     assert op is not None
     if type(part) is Tensor:
-        part = part if create_graph else part._data
+        part = part if create_graph else part._array
     elif is_array(part):
         part = Tensor(part, copy=False) if create_graph and part.dtype.kind == "f" else part
     else:
@@ -140,7 +140,7 @@ def _fitted(part: Any, node: Tensor, slot: int, create_graph: bool) -> Any:
             f"{op.name}: the formula of {op.input_name(slot)} returned {type(part).__name__}; "
             f"expected an array {input.dtype}{list(input.shape)}"
         )
-    shape, dtype = input._data.shape, input._data.dtype
+    shape, dtype = input._array.shape, input._array.dtype
     fitted = part
     if part.shape != shape and op.broadcasts:
         fitted = unbroadcast(part, shape)
@@ -175,7 +175,7 @@ def _seed(output: Tensor, grad: Any, what: str) -> Any:
             "requires one, or it was made under no_grad() or cut off by detach()"
         )
     if grad is None:
-        data = output._data
+        data = output._array
         if isinstance(data, np.generic):
             return type(data)(1)
         if output.size != 1:
@@ -214,14 +214,21 @@ def backward(output: Tensor, grad: Operand | None = None) -> None:
     minigraph.grad : returns gradients, and leaves `.grad` alone.
     """
     seed = _seed(output, grad, "backward")
-    for tensor, value, owned in sweep([(output, seed._data if type(seed) is Tensor else seed)]):
+    for tensor, value, owned in sweep([(output, seed._array if type(seed) is Tensor else seed)]):
         if tensor._grad is not None:  # the sweep has succeeded: nothing is left half-done
-            tensor._grad = np.asarray(tensor._grad + value)
-        else:
-            tensor._grad = value if owned else _copied(value)
+            value, owned = tensor._grad + value, False
+        tensor._grad = value if owned else _copied(value)
 
 
 Tensor.backward = backward  # type: ignore[method-assign,assignment]
+
+
+def _tensors(given: Any) -> tuple[Tensor, ...]:
+    tensors = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"grad: outputs and inputs are Tensors, not {type(tensor).__name__}")
+    return tensors
 
 
 def _copied(value: Any) -> Any:
@@ -279,11 +286,7 @@ def grad(
     >>> slope, mg.grad(slope, x)
     (Tensor(12., dtype=float64, op=multiply), Tensor(12., dtype=float64))
     """
-    ends = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-    wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    for tensor in (*ends, *wanted):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"grad: outputs and inputs are Tensors, not {type(tensor).__name__}")
+    ends, wanted = _tensors(outputs), _tensors(inputs)
     given = (grad_outputs,) if isinstance(outputs, Tensor) else grad_outputs
     given = (None,) * len(ends) if given is None else tuple(given)
     if len(given) != len(ends):
@@ -292,9 +295,9 @@ def grad(
     for end, cotangent in zip(ends, given):
         seed = _seed(end, cotangent, "grad")
         if create_graph and not isinstance(seed, Tensor):
-            seed = Tensor(seed, copy=False)
+            seed = Tensor(seed)
         elif isinstance(seed, Tensor) and not create_graph:
-            seed = seed._data
+            seed = seed._array
         seeds.append((end, seed))
     for tensor in wanted:
         if not tensor._requires_grad:
@@ -311,9 +314,10 @@ def grad(
             )
         if entry is None:
             results.append(None)
-        else:
-            _, value, owned = entry
-            results.append(
-                value if create_graph else Tensor(value if owned else _copied(value), copy=False)
-            )
+            continue
+        _, value, owned = entry
+        if not create_graph:
+            first = all(tensor is not other for other in wanted[:place])
+            value = Tensor(value if owned and first else _copied(value), copy=False)
+        results.append(value)
     return results[0] if isinstance(inputs, Tensor) else tuple(results)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from minigraph.arrays import Array, as_array
+from minigraph.arrays import Array, as_array, check_kind
 from minigraph.methods import Methods, Operand
 from minigraph.modes import current_mode, last_write, tick
 
@@ -73,11 +73,11 @@ class Tensor(Methods):
     """
 
     __slots__ = (
-        "__weakref__", "_data", "_grad", "_name", "_requires_grad", "_retains_grad", "_written",
+        "__weakref__", "_array", "_grad", "_name", "_requires_grad", "_retains_grad", "_written",
         "attributes", "formulas", "inputs", "number", "op", "scope", "values",
     )  # fmt: skip
 
-    _data: Any  # ndarray; a NumPy scalar for a 0-d result; an array that dispatches like one
+    _array: Any  # ndarray; a NumPy scalar for a 0-d result; an array that dispatches like one
     _grad: Any
     _requires_grad: bool
     _written: list[int] | None  # time of the last counted write, one list for all that share memory
@@ -100,8 +100,8 @@ class Tensor(Methods):
         if isinstance(data, Tensor):
             if data._requires_grad:
                 raise TypeError("Tensor(t) would cut t's gradient; use t.detach() or t.copy()")
-            data = data._data
-        self._data = as_array(data, dtype, copy)
+            data = data._array
+        self._array = as_array(data, dtype, copy)
         self._grad = None
         self._written = None
         self._retains_grad = False
@@ -117,7 +117,7 @@ class Tensor(Methods):
     @property
     def data(self) -> Array:
         """The array itself; read-only where an op made it. Assigning copies values into it."""
-        data = self._data
+        data = self._array
         if isinstance(data, np.generic):
             data = np.asarray(data)
             data.setflags(write=False)
@@ -125,7 +125,7 @@ class Tensor(Methods):
 
     @data.setter
     def data(self, value: ArrayLike) -> None:
-        array = np.asarray(value)
+        array = check_kind(np.asarray(value), "data")
         if array.shape != self.shape:
             raise ValueError(
                 f"data: shape {array.shape} cannot replace shape {self.shape} of {self._label()}"
@@ -183,22 +183,22 @@ class Tensor(Methods):
     @property
     def shape(self) -> tuple[int, ...]:
         """Sizes of the axes."""
-        return self._data.shape  # type: ignore[no-any-return]
+        return self._array.shape  # type: ignore[no-any-return]
 
     @property
     def ndim(self) -> int:
         """Number of axes."""
-        return self._data.ndim  # type: ignore[no-any-return]
+        return self._array.ndim  # type: ignore[no-any-return]
 
     @property
     def size(self) -> int:
         """Number of entries."""
-        return math.prod(self._data.shape)
+        return math.prod(self._array.shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the entries."""
-        return self._data.dtype  # type: ignore[no-any-return]
+        return self._array.dtype  # type: ignore[no-any-return]
 
     def item(self) -> Any:
         """Give the only entry as a Python number.
@@ -209,13 +209,13 @@ class Tensor(Methods):
             If there is not exactly one entry.
         """
         try:
-            return self._data.item()
+            return self._array.item()
         except ValueError:
             raise ValueError(f"item: {self._label()} has {self.size} entries, not one") from None
 
     def numpy(self) -> Array:
         """Copy the values into a new, writable array, without gradient."""
-        return np.array(self._data)
+        return np.array(self._array)
 
     def detach(self) -> "Tensor":
         """Give a leaf that shares the memory and carries no gradient."""
@@ -246,6 +246,8 @@ class Tensor(Methods):
 
     def write(self, what: str, write: Callable[[Array, Any], object], value: Any) -> Self:
         """Write into the array, unless a gradient would be lost by it; see `overwrite`."""
+        if not isinstance(value, (Tensor, bool, int, float)):
+            value = check_kind(np.asarray(value), what)
         other = value if isinstance(value, Tensor) else self
         if current_mode().grad and (self._requires_grad or other._requires_grad):
             needed = self if self._requires_grad else other
@@ -253,7 +255,7 @@ class Tensor(Methods):
                 f"{what}: the gradient of {needed._label()} would be lost by a write in place; "
                 "write t = t + ... in its place, or put an update under `with mg.no_grad():`"
             )
-        return self.overwrite(what, write, value._data if type(value) is Tensor else value)
+        return self.overwrite(what, write, value._array if type(value) is Tensor else value)
 
     def overwrite(self, what: str, write: Callable[[Array, Any], object], value: Any) -> Self:
         """Let ``write(array, value)`` change a leaf's array, whatever the mode, and note the time.
@@ -278,7 +280,7 @@ class Tensor(Methods):
                 f"{what}: {self._label()} was made by {self.op.name} and is part of a graph; "
                 "write t = t + ... (or np.where for a part of it) in place of writing into it"
             )
-        data = self._data
+        data = self._array
         try:
             if type(data) is np.ndarray and data.flags.writeable:
                 write(data, value)
@@ -294,7 +296,7 @@ class Tensor(Methods):
 
     def _thawed(self, write: Callable[[Array], object]) -> None:
         """Write into the frozen result of an op that was not recorded."""
-        array = np.asarray(self._data)
+        array = np.asarray(self._array)
         base = array.base
         if 0 in array.strides or (isinstance(base, np.ndarray) and not base.flags.writeable):
             raise ValueError("its memory belongs to another result or array; copy() it first")
@@ -303,11 +305,11 @@ class Tensor(Methods):
             write(array)
         finally:
             array.setflags(write=False)
-        self._data = array
+        self._array = array
 
     def __setitem__(self, index: Any, value: Operand) -> None:
         parts = index if isinstance(index, tuple) else (index,)
-        place = tuple([p._data if isinstance(p, Tensor) else p for p in parts])
+        place = tuple([p._array if isinstance(p, Tensor) else p for p in parts])
         self.write("t[...] =", lambda array, v: array.__setitem__(place, v), value)
 
     # Python's protocols
@@ -357,7 +359,7 @@ class Tensor(Methods):
         return (self[i] for i in range(len(self)))
 
     def __contains__(self, value: object) -> bool:
-        return bool(np.any(self._data == (value._data if isinstance(value, Tensor) else value)))
+        return bool(np.any(self._array == (value._array if isinstance(value, Tensor) else value)))
 
     def __hash__(self) -> int:  # by identity, though == is elementwise
         return id(self)
@@ -374,4 +376,4 @@ class Tensor(Methods):
                 f"np.asarray: turning {self._label()} into an array would lose its gradient; use "
                 "t.data if that is meant, np.stack or np.concatenate to join tensors"
             )
-        return np.array(self._data, dtype=dtype, copy=copy is not False)
+        return np.array(self._array, dtype=dtype, copy=copy is not False)

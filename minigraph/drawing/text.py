@@ -49,7 +49,7 @@ def expression(node: Tensor, operands: Sequence[str]) -> str:
     if "y" in op.texts:
         try:
             return op.texts["y"].format(**dict(zip(op.input_names, operands)), **attributes)
-        except (LookupError, ValueError, AttributeError):
+        except (LookupError, ValueError, AttributeError, TypeError):
             pass  # a text that does not fit its op; the plain form always does
     if op.symbol and len(operands) == 2:
         left, right = (f"({x})" if x.startswith("-") else x for x in operands)

@@ -26,9 +26,13 @@ for _module in _MODULES:
         if callable(_rule) and callable(getattr(np, _name, None)):
             RULES[getattr(np, _name)] = _rule
 RULES[np.amax], RULES[np.amin] = reductions.max, reductions.min
-RULES[np.clip] = lambda a, a_min=None, a_max=None, *, min=None, max=None: elementwise.clip(
-    a, a_min if min is None else min, a_max if max is None else max
-)
+
+
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    return elementwise.clip(a, a_min if min is None else min, a_max if max is None else max)
+
+
+RULES[np.clip] = _clip
 
 # Python's operators: the written-out call itself, not a method around it.
 _OPERATORS: dict[str, Callable[..., Any]] = {
@@ -37,6 +41,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "mul": elementwise.multiply.call,
     "truediv": elementwise.divide.call,
     "floordiv": elementwise.floor_divide.call,
+    "mod": elementwise.remainder.call,
     "pow": elementwise.power,
     "matmul": linalg.matmul,
     "and": elementwise.bitwise_and.call,
@@ -58,10 +63,13 @@ def _reflected(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
 
 
 def _comparison(op: Op) -> Callable[[Any, Any], Any]:
-    """Compare by the op; None and text are no numbers: never equal, and without an order."""
+    """Compare by the op; what is no number is never equal, and has no order, as in Python."""
 
     def compare(self: Tensor, other: object) -> Any:
-        return NotImplemented if other is None or isinstance(other, str) else op.call(self, other)
+        try:
+            return op.call(self, other)
+        except TypeError:
+            return NotImplemented
 
     return compare
 
@@ -88,6 +96,12 @@ _METHODS: dict[str, Any] = {
     "__imul__": _in_place("*=", operator.imul),
     "__itruediv__": _in_place("/=", operator.itruediv),
     "__ipow__": _in_place("**=", operator.ipow),
+    "__ifloordiv__": _in_place("//=", operator.ifloordiv),
+    "__imod__": _in_place("%=", operator.imod),
+    "__imatmul__": _in_place("@=", operator.imatmul),
+    "__iand__": _in_place("&=", operator.iand),
+    "__ior__": _in_place("|=", operator.ior),
+    "__ixor__": _in_place("^=", operator.ixor),
     "__neg__": elementwise.negative.call,
     "__pos__": elementwise.positive.call,
     "__abs__": elementwise.abs.call,

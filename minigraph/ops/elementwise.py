@@ -52,12 +52,12 @@ positive = Op(np.positive, x=lambda g, y, x: g, symbol="+", texts={"y": "+{x}", 
 
 general_power = Op(
     np.power,
-    a=lambda g, y, a, b: g * b * a ** np.where(b == 0, 1, b - 1),
+    a=lambda g, y, a, b: g * b * a ** np.where((a == 0) & (b == 0), 1, b - 1),
     b=lambda g, y, a, b: g * y * np.log(np.where(a == 0, 1, a)),
     symbol="**",
     domain={"a": (0, INF)},
     texts={
-        "a": "{g} * {b} * {a} ** where({b} == 0, 1, {b} - 1)",
+        "a": "{g} * {b} * {a} ** where(({a} == 0) & ({b} == 0), 1, {b} - 1)",
         "b": "{g} * {y} * log(where({a} == 0, 1, {a}))",
     },
 )
@@ -100,6 +100,8 @@ def power(a: Operand, b: Operand) -> Tensor:
         return scalar_power(a, exponent=b)
     if type(a) in (int, float, bool):
         return exponential(b, base=a)
+    if getattr(b, "dtype", None) == np.dtype(bool):
+        b = b.astype(np.int8)  # type: ignore[union-attr]
     return general_power(a, b)
 
 
@@ -156,6 +158,21 @@ softplus = Op(
     texts={"x": "{g} * sigmoid({x})"},
 )
 
+remainder = Op(
+    np.remainder,
+    a=lambda g, y, a, b: g,
+    b=lambda g, y, a, b: -g * (a // b),
+    symbol="%",
+    kinks=[
+        Kink(
+            "a is a multiple of b",
+            "that within a period",
+            lambda a, b: np.minimum(np.abs(a % b), np.abs(b - a % b)),
+        )
+    ],
+    texts={"a": "{g}", "b": "-{g} * ({a} // {b})"},
+)
+
 # Functions with kinks: what is taken there is written in the declaration
 
 
@@ -166,7 +183,7 @@ def _relu(x):
 
 relu = Op(
     _relu,
-    x=lambda g, y, x: g * np.sign(y),
+    x=lambda g, y, x: g * np.sign(y),  # y >= 0, so this is g 1{x > 0}, at a third of the time
     name="relu",
     kinks=[Kink("x = 0", "0", lambda x: x)],
     texts={"x": "{g} * ({y} > 0)"},
@@ -180,22 +197,22 @@ abs = Op(
 )
 maximum = Op(
     np.maximum,
-    a=lambda g, y, a, b: np.where(a > b, g, np.where(a == b, g / 2, 0 * g)),
-    b=lambda g, y, a, b: np.where(b > a, g, np.where(a == b, g / 2, 0 * g)),
+    a=lambda g, y, a, b: np.where(a > b, g, np.where(a == b, g / 2, 0)),
+    b=lambda g, y, a, b: np.where(b > a, g, np.where(a == b, g / 2, 0)),
     kinks=[Kink("a = b", "half for each", lambda a, b: a - b)],
     texts={
-        "a": "where({a} > {b}, {g}, where({a} == {b}, {g} / 2, 0 * {g}))",
-        "b": "where({b} > {a}, {g}, where({a} == {b}, {g} / 2, 0 * {g}))",
+        "a": "where({a} > {b}, {g}, where({a} == {b}, {g} / 2, 0))",
+        "b": "where({b} > {a}, {g}, where({a} == {b}, {g} / 2, 0))",
     },
 )
 minimum = Op(
     np.minimum,
-    a=lambda g, y, a, b: np.where(a < b, g, np.where(a == b, g / 2, 0 * g)),
-    b=lambda g, y, a, b: np.where(b < a, g, np.where(a == b, g / 2, 0 * g)),
+    a=lambda g, y, a, b: np.where(a < b, g, np.where(a == b, g / 2, 0)),
+    b=lambda g, y, a, b: np.where(b < a, g, np.where(a == b, g / 2, 0)),
     kinks=[Kink("a = b", "half for each", lambda a, b: a - b)],
     texts={
-        "a": "where({a} < {b}, {g}, where({a} == {b}, {g} / 2, 0 * {g}))",
-        "b": "where({b} < {a}, {g}, where({a} == {b}, {g} / 2, 0 * {g}))",
+        "a": "where({a} < {b}, {g}, where({a} == {b}, {g} / 2, 0))",
+        "b": "where({b} < {a}, {g}, where({a} == {b}, {g} / 2, 0))",
     },
 )
 
@@ -221,11 +238,11 @@ def _where(condition, a, b):
 where = Op(
     _where,
     condition=None,
-    a=lambda g, y, condition, a, b: np.where(condition, g, 0 * g),
-    b=lambda g, y, condition, a, b: np.where(condition, 0 * g, g),
+    a=lambda g, y, condition, a, b: np.where(condition, g, 0),
+    b=lambda g, y, condition, a, b: np.where(condition, 0, g),
     name="where",
     broadcasts=True,
-    texts={"a": "where({condition}, {g}, 0 * {g})", "b": "where({condition}, 0 * {g}, {g})"},
+    texts={"a": "where({condition}, {g}, 0)", "b": "where({condition}, 0, {g})"},
 )
 
 # Constants by rule: piecewise constant functions have no useful derivative, and what they give

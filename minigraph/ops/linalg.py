@@ -28,8 +28,8 @@ def matmul(a: Operand, b: Operand) -> Tensor:
         if a.ndim > 1 and b.ndim > 1:  # type: ignore[union-attr]
             return matrix_product(a, b)
     except AttributeError:
-        a, b = _with_shape(a), _with_shape(b)
-    return _with_vectors(a, b)
+        pass  # a list, or a number
+    return _with_vectors(_with_shape(a), _with_shape(b))
 
 
 def _with_shape(x: Any) -> Any:

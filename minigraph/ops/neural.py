@@ -54,7 +54,7 @@ def _softmax_error(z, lse, t):
     error = np.subtract(z, lse, order="C")
     np.exp(error, out=error)
     flat = error.reshape(-1)  # one index array in place of two takes half the time
-    flat[_places(*z.shape) + t] -= 1
+    flat[_places(*z.shape) + t.astype(np.intp, copy=False)] -= 1
     return error
 
 
@@ -179,7 +179,10 @@ l2_penalty = Op(
 
 def _elastic_net(w, s, l1, l2):
     """Compute λ₁ ‖w‖₁ + λ₂ ‖w‖², where s = sign(w), so that ‖w‖₁ = s · w."""
-    return l1 * np.vdot(s, w) + l2 * np.vdot(w, w)
+    y = l1 * np.vdot(s, w) + l2 * np.vdot(w, w)
+    if y.ndim:
+        raise ValueError("the weights l1 and l2 are numbers")
+    return y
 
 
 elastic = Op(
@@ -231,10 +234,12 @@ def elastic_net(w: Operand, l1: Operand, l2: Operand) -> Tensor:
 def _affine(x, W, b):
     """Compute x W + b for rows x."""
     y = x @ W
-    if y.dtype is not b.dtype:
-        return y + b
-    y += b  # a second array of this size would cost as much as the addition
-    return y
+    if y.dtype is b.dtype:
+        y += b  # a second array of this size would cost as much as the addition
+        return y
+    if b.shape[0] not in (1, y.shape[1]):
+        raise ValueError(f"{b.shape[0]} biases for {y.shape[1]} columns")
+    return y + b
 
 
 affine = Op(

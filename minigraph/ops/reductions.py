@@ -51,10 +51,10 @@ def _mean(x, *, axis=None, keepdims=False):
 mean = Op(
     _mean,
     x=lambda g, y, x, axis, keepdims: spread(
-        g / (x.size // (g.size or 1)), x, axis=axis, keepdims=keepdims
+        g * ((g.size or 1) / (x.size or 1)), x, axis=axis, keepdims=keepdims
     ),
     name="mean",
-    texts={"x": "spread({g} * {y}.size / {x}.size)"},
+    texts={"x": "spread({g} * ({y}.size / {x}.size))"},
 )
 
 

@@ -172,7 +172,7 @@ def stack(arrays: Sequence[Operand], axis: int = 0) -> Tensor:
 
 # Indexing. Arrays in an index are inputs of the op, and a mark stands in their place.
 
-_ARRAY = "array"
+_ARRAY = "array"  # text is no index of NumPy's
 
 
 def _filled(index: tuple[Any, ...], arrays: Sequence[Any]) -> tuple[Any, ...]:
@@ -224,6 +224,8 @@ def getitem(x: Operand, index: Any) -> Tensor:
     for part in parts:
         if isinstance(part, Tensor) and part.ndim == 0 and part.dtype.kind in "iu":
             part = int(part)
+        if isinstance(part, str):
+            raise IndexError(f"getitem: {part!r} is no index")
         if isinstance(part, list | bool | Tensor) or is_array(part):
             array = part if isinstance(part, Tensor) else np.asarray(part)
             if array.dtype.kind not in "iub" and array.size:

@@ -143,6 +143,7 @@ CASES = {
         for n in (-2, -0.5, 0, 0.5, 1, 2, 3)
         for case in unary(lambda x, n=n: x**n, lambda x, n=n: x**n, (2, 3))
     ],
+    "remainder": binary(lambda a, b: a % b, np.remainder),
     "exponential": [
         case
         for base in (2, 0.5, 1)
@@ -293,7 +294,7 @@ def values(name, case, seed):
     rng = np.random.default_rng(seed)
     domain = op_named(name).domain
     lows = [domain[input][0] + 0.5 if input in domain else -2.0 for input in _inputs(name, case)]
-    if name == "divide":
+    if name in ("divide", "remainder"):
         lows[1] = 0.5  # two intervals: the divisor is not 0
     return [
         np.asarray(rng.uniform(low, low + 3, shape))
@@ -320,7 +321,7 @@ def like(y, seed):
 def distance_from_kinks(y):
     """Find how far the graph behind y is from the nearest declared kink."""
     gaps = [
-        np.abs(kink.gap(*[getattr(i, "data", i) for i in node.inputs], **node.attributes)).min()
+        np.abs(kink.gap(*node.values, **node.attributes)).min()
         for node in mg.Graph(y).nodes
         if node.op
         for kink in node.op.kinks

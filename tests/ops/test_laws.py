@@ -283,7 +283,7 @@ def test_texts_say_what_the_op_computes(name, place, case):
         return
     node = recorded_node(name, case)
     op, attributes = node.op, node.attributes
-    raw = [getattr(i, "data", i) for i in node.inputs]
+    raw = list(node.values)
     inputs = dict(zip(op.input_names, raw, strict=True))
     y, g = node.data, like(node, 0)
     seen = {"y": y, "g": g}
