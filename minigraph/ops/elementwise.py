@@ -183,10 +183,10 @@ def _relu(x):
 
 relu = Op(
     _relu,
-    x=lambda g, y, x: g * np.sign(y),  # y >= 0, so this is g 1{x > 0}, at a third of the time
+    x=lambda g, y, x: g * np.sign(y),  # y >= 0: this is g 1{x > 0}, faster on small arrays
     name="relu",
     kinks=[Kink("x = 0", "0", lambda x: x)],
-    texts={"x": "{g} * ({y} > 0)"},
+    texts={"x": "{g} * sign({y})"},
 )
 abs = Op(
     np.absolute,
