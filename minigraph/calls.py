@@ -201,6 +201,7 @@ def _compiled(op: "Op", parts: dict[str, str]) -> Callable[..., Any]:
     exec(_CALL.format(**parts), namespace)
     call: Callable[..., Any] = namespace["call"]  # type: ignore[assignment]
     call.__name__ = call.__qualname__ = op.name
+    call.__doc__ = op.__doc__
     return call
 
 

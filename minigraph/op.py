@@ -108,7 +108,9 @@ class Op:
         self.input_names, self.defaults = signature(self, vjps)
         self.vjps = tuple(vjps.values())
         self.__name__ = self.name
-        self.__doc__ = inspect.getdoc(function) if not isinstance(function, np.ufunc) else None
+        paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+        after_signature = isinstance(function, np.ufunc) and len(paragraphs) > 1
+        self.__doc__ = paragraphs[after_signature]
         self.__module__ = sys._getframe(1).f_globals.get(
             "__name__", "__main__"
         )  # where pickle finds it
@@ -119,7 +121,8 @@ class Op:
             RULES.setdefault(function, self)
         self.call = written_out(self)
         # Python looks __call__ up on the class: with one of its own, an op costs no call more.
-        self.__class__ = type("Op", (Op,), {"__call__": staticmethod(self.call)})
+        members = {"__call__": staticmethod(self.call), "__doc__": self.__doc__}
+        self.__class__ = type("Op", (Op,), members)
 
     def formulas(self, inputs: Sequence[Any]) -> Pairs:
         """Pair the slots to which a gradient flows, with these inputs, with their formulas."""
