@@ -36,12 +36,22 @@ def two_circles(seed: Seed = 0, dtype: DTypeLike = np.float64) -> XY:
 
     Parameters
     ----------
-    seed : int or numpy.random.Generator, decides the row order
-    dtype : floating type of `X`; an integer type is a TypeError
+    seed : int or numpy.random.Generator
+        Decides the order of the rows.
+    dtype : dtype_like
+        Floating type of `X`.
 
     Returns
     -------
-    X, y : ndarrays of shapes (1100, 2) and (1100,), `y` of int64
+    X : (1100, 2) ndarray
+        One point per row.
+    y : (1100,) ndarray of int64
+        Their labels, 0 or 1.
+
+    Raises
+    ------
+    TypeError
+        If `dtype` is an integer type.
 
     Examples
     --------
@@ -58,7 +68,8 @@ def two_circles_first10() -> XY:
 
     Returns
     -------
-    X, y : ndarrays of shapes (10, 2) and (10,), of float64 and int64
+    X : (10, 2) ndarray of float64
+    y : (10,) ndarray of int64
 
     Examples
     --------
@@ -80,18 +91,26 @@ def fashion_mnist(folder: StrPath | None = None, dtype: DTypeLike = np.float32) 
 
     Parameters
     ----------
-    folder : path; by default $MINIGRAPH_DATA, then /usr/share/datasets/fashion-mnist (Debian's)
-    dtype : floating type of the images; an integer type is a TypeError
+    folder : path_like, optional
+        Where the four gzipped files are; by default the folder that the environment variable
+        MINIGRAPH_DATA names, then /usr/share/datasets/fashion-mnist, Debian's.
+    dtype : dtype_like
+        Floating type of the images.
 
     Returns
     -------
-    (X_train, y_train), (X_test, y_test) : shapes (60000, 784), (60000,); (10000, 784), (10000,)
-        `X` is pixel / 255, in [0, 1]; `y` has labels 0..9 of int64.
+    (X_train, y_train) : (60000, 784) ndarray and (60000,) ndarray of int64
+        Pixels divided by 255, in [0, 1]; labels 0 ... 9.
+    (X_test, y_test) : (10000, 784) ndarray and (10000,) ndarray of int64
 
     Raises
     ------
-    FileNotFoundError : if none of the folders holds all four files
-    DataError : if a file is damaged, or images and labels do not fit each other
+    FileNotFoundError
+        If none of the folders holds all four files; it says how to get them.
+    DataError
+        If a file is damaged, or images and labels do not fit each other.
+    TypeError
+        If `dtype` is an integer type.
 
     Examples
     --------
@@ -131,15 +150,23 @@ def read_idx(path: StrPath) -> NDArray[np.uint8]:
     """Read a file of unsigned bytes in the IDX format, gzipped or plain whatever its suffix.
 
     The format: bytes 0, 0, 8, number of dimensions; sizes as big-endian uint32; elements, C order.
+    No memory is taken on the word of the header: the bytes must be there.
+
+    Parameters
+    ----------
+    path : path_like
 
     Returns
     -------
-    ndarray of uint8, fresh and writable, of the shape that the file states
+    ndarray of uint8
+        New and writable, of the shape that the file states.
 
     Raises
     ------
-    DataError : if it is another format, damaged, cut off, too long, empty or over 1 GiB
-    OSError : if it cannot be opened
+    DataError
+        If it is another format, damaged, cut off, too long, empty or over 1 GiB.
+    OSError
+        If it cannot be opened.
 
     Examples
     --------
@@ -192,17 +219,22 @@ def split(X: Array, y: Array, sizes: Sequence[int], seed: Seed = 0) -> tuple[XY,
 
     Parameters
     ----------
-    X, y : ndarrays of shapes (n, ...), of any type
-    sizes : numbers of examples of the parts; what their sum leaves of n is in no part
-    seed : int or numpy.random.Generator, decides the order
+    X, y : (n, ...) ndarray
+        Of any type.
+    sizes : sequence of int
+        How many examples each part gets; what their sum leaves of n is in no part.
+    seed : int or numpy.random.Generator
+        Decides the order.
 
     Returns
     -------
-    tuple of (X, y), fresh arrays, one pair for each size
+    tuple of (X, y)
+        New arrays, one pair for each size.
 
     Raises
     ------
-    ValueError : if `X` and `y` differ in length, or `sizes` are not integers >= 0 of sum <= n
+    ValueError
+        If `X` and `y` differ in length, or `sizes` are not integers >= 0 of sum <= n.
 
     Examples
     --------
@@ -222,17 +254,22 @@ def minibatches(X: Array, y: Array, size: int, rng: Seed | None = None) -> Itera
 
     Parameters
     ----------
-    X, y : ndarrays of shapes (n, ...), of any type
-    size : number of examples in a batch
-    rng : numpy.random.Generator (draws a new order in every call) or seed; None keeps the order
+    X, y : (n, ...) ndarray
+        Of any type.
+    size : int
+        How many examples a batch has.
+    rng : numpy.random.Generator or int, optional
+        Decides the order; a Generator draws a new one at every call. None keeps the order given.
 
     Returns
     -------
-    iterator of (X_batch, y_batch), fresh arrays of shapes (size, ...)
+    iterator of (X_batch, y_batch)
+        New arrays of shape (size, ...).
 
     Raises
     ------
-    ValueError : if `X` and `y` differ in length or `size` < 1; at the call, not at the first batch
+    ValueError
+        If `X` and `y` differ in length, or `size` < 1: at the call, not at the first batch.
 
     Examples
     --------
