@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigraph as mg
+from minigraph.sweep import sweep
 from tests.ops import differences
 
 
@@ -500,3 +501,25 @@ def test_hessian_vector_product_of_the_risk_is_the_difference_of_gradients(seed)
     measured = (8 * (gradient(h) - gradient(-h)) - gradient(2 * h) + gradient(-2 * h)) / (12 * h)
     exact = np.concatenate([g.data.ravel() for g in product])
     assert np.abs(exact - measured).max() <= 1e-6 * np.abs(measured).max()
+
+
+def test_the_observer_sees_every_edge_once_and_parts_that_add_up_to_the_gradient():
+    a, b = leaf([1.0, 2.0]), leaf(3.0)
+    h = a * b
+    y = (h * h + a).sum()
+    seen = []
+
+    def observe(consumer, slot, input, cotangent, part, total):
+        assert cotangent.shape == consumer.shape
+        seen.append((consumer.number, slot, input.number, np.copy(part), np.copy(total)))
+
+    sweep([(y, np.float64(1))], observer=observe)
+    edges = {(e.consumer.number, e.slot, e.input.number) for e in mg.Graph(y).edges}
+    assert {edge[:3] for edge in seen} == edges
+    assert len(seen) == len(edges)
+    y.backward()
+    for tensor in (a, b):
+        parts = [part for _, _, number, part, _ in seen if number == tensor.number]
+        totals = [total for _, _, number, _, total in seen if number == tensor.number]
+        assert np.array_equal(sum(parts), tensor.grad)
+        assert np.array_equal(totals[-1], tensor.grad)
