@@ -60,7 +60,7 @@ class Op:
         Where it has no derivative, and what is taken there.
     texts : mapping of str to str, optional
         The formulas as drawings show them: ``{a}`` stands for an input, ``{g}`` for the cotangent;
-        ``y`` is the text of the output.
+        ``y`` is the text of the output; an input without a formula may say what it holds.
     broadcasts : bool, optional
         Whether inputs are broadcast against each other, which the sweep then undoes. True for
         ufuncs.

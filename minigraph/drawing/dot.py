@@ -47,6 +47,7 @@ def source(graph: Graph) -> tuple[str, int]:
             f'tooltip="{safe(full + made, 400)}", {STYLES[kind]}]'
         )
 
+    kept = kept_for_gradients(graph)
     for node in graph.nodes:
         operands = []
         for x in node.inputs:
@@ -58,7 +59,12 @@ def source(graph: Graph) -> tuple[str, int]:
             operands.append(names[place[id(x)]])
         if node.op is None:
             kind = "parameter" if node.requires_grad else "input" if node.name else "constant"
-            add(node, node.name, kind, "" if node.ndim else written(node.data), node.scope)
+            text = "" if node.ndim else written(node.data)
+            if id(node) in kept:
+                consumer, form = kept[id(node)]
+                known = [names[place[id(x)]] if id(x) in place else "..." for x in consumer.inputs]
+                text = form.format(**dict(zip(consumer.op.input_names, known)))
+            add(node, node.name, kind, text, node.scope)
             continue
         kind = "output" if id(node) in outputs else "op"
         add(node, node.name, kind, expression(node, operands), node.scope)
@@ -68,6 +74,17 @@ def source(graph: Graph) -> tuple[str, int]:
                 style = "" if slot in flows else NO_GRADIENT
                 edges.append(f"n{place[id(x)]} -> n{place[id(node)]}{style}")
     return "\n".join([*HEADER, *nested(scopes), *edges, "}", ""]), len(names)
+
+
+def kept_for_gradients(graph: Graph) -> dict[int, tuple[Any, str]]:
+    """Find unnamed constants that an op keeps for its gradient, and its text for what they hold."""
+    return {
+        id(x): (node, node.op.texts[name])
+        for node in graph.nodes
+        if node.op is not None
+        for x, name, vjp in zip(node.inputs, node.op.input_names, node.op.vjps)
+        if vjp is None and name in node.op.texts and isinstance(x, Tensor) and not x.name
+    }
 
 
 def is_number(value: Any) -> bool:

@@ -155,7 +155,7 @@ norm1 = Op(
     s=None,  # NumPy's sign is slow: value and gradient share it
     name="l1_penalty",
     kinks=[Kink("w = 0", "0", lambda w, s: w)],
-    texts={"y": "sum(abs({w}))", "w": "{g} * sign({w})"},
+    texts={"y": "sum(abs({w}))", "w": "{g} * sign({w})", "s": "sign({w})"},
 )
 
 
@@ -196,6 +196,7 @@ elastic = Op(
     texts={
         "y": "{l1} * sum(abs({w})) + {l2} * sum({w} ** 2)",
         "w": "{g} * {l1} * sign({w}) + 2 * {g} * {l2} * {w}",
+        "s": "sign({w})",
         "l1": "{g} * sum(abs({w}))",
         "l2": "{g} * sum({w} ** 2)",
     },
