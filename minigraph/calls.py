@@ -33,7 +33,6 @@ _FAST: dict[Any, Callable[..., Any]] = {
     np.multiply: operator.mul,
     np.divide: operator.truediv,
     np.negative: operator.neg,
-    np.power: operator.pow,
     np.matmul: operator.matmul,
 }
 

@@ -131,9 +131,12 @@ def test_operator_with_an_array_on_either_side_gives_a_tensor(function, tensor_f
 def test_operator_with_a_number_on_either_side_follows_numpy(function, scalar, dtype):
     a = A.astype(dtype)
     t = mg.Tensor(a, requires_grad=True)
+    numpy = function
+    if function is operator.pow and isinstance(scalar, np.generic):
+        numpy = np.power  # NumPy 2.0's own ** takes a squaring np.float64 for a weak number
     for y, expected in [
-        (function(t, scalar), function(a, scalar)),
-        (function(scalar, t), function(scalar, a)),
+        (function(t, scalar), numpy(a, scalar)),
+        (function(scalar, t), numpy(scalar, a)),
     ]:
         assert isinstance(y, mg.Tensor)
         assert y.dtype == expected.dtype
