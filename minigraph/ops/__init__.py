@@ -32,7 +32,13 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max:
     return elementwise.clip(a, a_min if min is None else min, a_max if max is None else max)
 
 
-RULES[np.clip] = _clip
+def _where(condition: Any, *branches: Any) -> Any:
+    if not branches:
+        raise TypeError("np.where: give both branches, or ask np.nonzero for the places")
+    return elementwise.where(condition, *branches)
+
+
+RULES[np.clip], RULES[np.where] = _clip, _where
 
 # Python's operators: the written-out call itself, not a method around it.
 _OPERATORS: dict[str, Callable[..., Any]] = {
@@ -78,12 +84,14 @@ def _in_place(symbol: str, write: Callable[..., Any]) -> Callable[[Any, Any], An
     return lambda self, other: self.write(f"t {symbol} ...", write, other)
 
 
-def _sizes_or_tuple(function: Callable[..., Any], default: Any) -> Callable[..., Any]:
+def _sizes_or_tuple(function: Op, default: Any) -> Callable[..., Any]:
     """Take ``t.reshape(2, 3)`` as ``t.reshape((2, 3))``."""
 
     def method(self: Tensor, *sizes: Any) -> Any:
         return function(self, sizes[0] if len(sizes) == 1 else sizes or default)
 
+    method.__name__ = method.__qualname__ = function.name
+    method.__doc__ = function.__doc__
     return method
 
 

@@ -180,6 +180,11 @@ def test_every_operator_in_place_writes_and_is_refused_where_a_gradient_would_be
             exec(f"t {symbol}= 2.0", {"t": leaf(np.eye(2))})
 
 
+def test_where_without_branches_says_what_to_write():
+    with pytest.raises(TypeError, match="nonzero"):
+        np.where(leaf([1.0, -1.0]) > 0)
+
+
 def test_a_text_is_no_index():
     with pytest.raises(IndexError, match="array"):
         leaf([1.0, 2.0])[[0, 1], "array"]
