@@ -21,7 +21,6 @@ _SCALARS = {np.float16, np.float32, np.float64, np.longdouble}
 # consumer, slot, input, cotangent of the consumer, the part sent to the input, the input's total
 Observer = Callable[[Tensor, int, Tensor, Any, Any, Any], None]
 
-
 # A tensor, the cotangent found for it, and whether no other array shares that one's memory
 Found = tuple[Tensor, Any, bool]
 

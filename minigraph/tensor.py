@@ -281,6 +281,9 @@ class Tensor(Methods):
                 "write t = t + ... (or np.where for a part of it) in place of writing into it"
             )
         data = self._array
+        if not isinstance(data, (np.ndarray, np.generic)):
+            kind = type(data).__name__
+            raise TypeError(f"{what}: a {kind} is not written in place; make a new Tensor of it")
         try:
             if type(data) is np.ndarray and data.flags.writeable:
                 write(data, value)

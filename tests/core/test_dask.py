@@ -3,6 +3,7 @@
 import dask
 import dask.array as da
 import numpy as np
+import pytest
 
 import minigraph as mg
 
@@ -36,3 +37,10 @@ def test_network_on_dask_arrays_has_the_gradients_of_ndarrays_and_stays_lazy():
         assert isinstance(g.data, da.Array)
         assert (g.shape, g.dtype) == (e.shape, e.dtype)
         np.testing.assert_allclose(g.data.compute(), e.data, rtol=0, atol=1e-12)
+
+
+def test_a_dask_array_is_not_written_in_place():
+    w = mg.Tensor(da.ones(3), requires_grad=True, name="w")
+    with mg.no_grad(), pytest.raises(TypeError, match="make a new Tensor"):
+        w -= 1.0
+    assert isinstance(w.data, da.Array)
