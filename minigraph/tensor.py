@@ -282,8 +282,8 @@ class Tensor(Methods):
             )
         data = self._array
         if not isinstance(data, (np.ndarray, np.generic)):
-            kind = type(data).__name__
-            raise TypeError(f"{what}: a {kind} is not written in place; make a new Tensor of it")
+            library = type(data).__module__.partition(".")[0]
+            raise TypeError(f"{what}: a {library} array is not written; make a new Tensor of it")
         try:
             if type(data) is np.ndarray and data.flags.writeable:
                 write(data, value)
