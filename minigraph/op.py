@@ -28,6 +28,12 @@ class Kink(NamedTuple):
     gap : callable
         ``gap(*inputs, **attributes)``: an array that is 0 exactly at a kink; its magnitude is
         the distance from it.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> mg.relu.kinks[0].where, mg.relu.kinks[0].gradient
+    ('x = 0', '0')
     """
 
     where: str
@@ -111,9 +117,8 @@ class Op:
         paragraphs = (inspect.getdoc(function) or "").split("\n\n")
         after_signature = isinstance(function, np.ufunc) and len(paragraphs) > 1
         self.__doc__ = paragraphs[after_signature]
-        self.__module__ = sys._getframe(1).f_globals.get(
-            "__name__", "__main__"
-        )  # where pickle finds it
+        caller = sys._getframe(1).f_globals  # where pickle finds the op
+        self.__module__ = caller.get("__name__", "__main__")
         # The functions and formulas of minigraph's own tables give new arrays, or views, and keep
         # none; what others give is checked, and never handed on as if nobody else held it.
         self.trusted = self.__module__.startswith("minigraph.ops.")

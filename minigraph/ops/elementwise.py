@@ -93,8 +93,28 @@ exponential = Op(
 def power(a: Operand, b: Operand) -> Tensor:
     """Raise `a` to the power `b`, elementwise.
 
-    d(aᵇ)/da = b aᵇ⁻¹, d(aᵇ)/db = aᵇ ln a. A number as exponent has an op of its own, which needs
-    no logarithm and so is right for negative `a` too; so has a number as base.
+    Parameters
+    ----------
+    a, b : array_like
+        Base and exponent; they broadcast.
+
+    Returns
+    -------
+    Tensor
+        d(aᵇ)/da = b aᵇ⁻¹, d(aᵇ)/db = aᵇ ln a. A number as exponent has an op of its own, which
+        needs no logarithm and so is right for negative `a` too; so has a number as base.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> x = mg.Tensor([-2.0, 3.0], requires_grad=True)
+    >>> mg.grad(mg.power(x, 2).sum(), x)
+    Tensor([-4.,  6.], dtype=float64)
     """
     if type(b) in (int, float, bool):
         return scalar_power(a, exponent=b)
@@ -220,7 +240,28 @@ minimum = Op(
 def clip(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Tensor:
     """Limit `x` to the interval from `min` to `max`: ``minimum(maximum(x, min), max)``.
 
-    On a limit the cotangent is shared with it, as in any tie; None sets no limit.
+    Parameters
+    ----------
+    x : array_like
+    min, max : array_like, optional
+        The limits; they broadcast against `x`, and None sets none.
+
+    Returns
+    -------
+    Tensor
+        On a limit the cotangent is shared with it, as in any tie.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> x = mg.Tensor([-1.0, 0.0, 0.5, 2.0], requires_grad=True)
+    >>> mg.grad(mg.clip(x, 0.0, 1.0).sum(), x)
+    Tensor([0. , 0.5, 1. , 0. ], dtype=float64)
     """
     y: Any = x if isinstance(x, Tensor) else np.asarray(x)
     if min is not None:

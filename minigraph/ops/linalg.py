@@ -21,8 +21,30 @@ matrix_product = Op(
 def matmul(a: Operand, b: Operand) -> Tensor:
     """Multiply matrices: ``a @ b``, by the shape rules of `numpy.matmul`.
 
-    1-D operands are vectors: a row on the left, a column on the right. With matrices,
-    ∂L/∂a = ∂L/∂y bᵀ and ∂L/∂b = aᵀ ∂L/∂y (the homework's U10 and U12).
+    Parameters
+    ----------
+    a : (..., n, k) or (k,) array_like
+    b : (..., k, m) or (k,) array_like
+        1-D operands are vectors: a row on the left, a column on the right. Axes before the last
+        two are stacks of matrices, and broadcast.
+
+    Returns
+    -------
+    (..., n, m) Tensor
+        Without n or m where that operand is a vector. With matrices, ∂L/∂a = ∂L/∂y bᵀ and
+        ∂L/∂b = aᵀ ∂L/∂y (the homework's U10 and U12).
+
+    Raises
+    ------
+    ValueError
+        If the inner sizes differ, the stacks do not broadcast, or an operand is a scalar.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> W = mg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> mg.matmul([1.0, 1.0], W)
+    Tensor([4., 6.], dtype=float64, op=reshape)
     """
     try:
         if a.ndim > 1 and b.ndim > 1:  # type: ignore[union-attr]
@@ -52,7 +74,29 @@ def _with_vectors(a: Any, b: Any) -> Tensor:
 
 
 def dot(a: Operand, b: Operand) -> Tensor:
-    """Multiply as `numpy.dot` does, for up to two axes: scalars, vectors, matrices."""
+    """Multiply as `numpy.dot` does, for up to two axes: scalars, vectors, matrices.
+
+    Parameters
+    ----------
+    a, b : array_like
+        Of at most two axes.
+
+    Returns
+    -------
+    Tensor
+        ``a * b`` where one is a scalar, `matmul` otherwise.
+
+    Raises
+    ------
+    ValueError
+        If an operand has more axes, or the inner sizes differ.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> mg.dot(mg.Tensor([1.0, 2.0]), [3.0, 4.0]).item()
+    11.0
+    """
     left, right = _with_shape(a), _with_shape(b)
     if left.ndim > 2 or right.ndim > 2:
         raise ValueError(

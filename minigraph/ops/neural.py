@@ -160,7 +160,28 @@ norm1 = Op(
 
 
 def l1_penalty(w: Operand) -> Tensor:
-    """Compute ‖w‖₁ = Σ |w|; its gradient is sign(w), with sign(0) = 0 (the homework's T9)."""
+    """Compute ‖w‖₁, the sum of absolute values (the homework's T9).
+
+    Its gradient is sign(w), with sign(0) = 0.
+
+    Parameters
+    ----------
+    w : array_like
+        Of any shape.
+
+    Returns
+    -------
+    Tensor
+        0-d.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> w = mg.Tensor([3.0, 0.0, -4.0], requires_grad=True)
+    >>> mg.l1_penalty(w).backward()
+    >>> w.grad
+    array([ 1.,  0., -1.])
+    """
     return norm1(w, sign(w))
 
 
@@ -221,6 +242,11 @@ def elastic_net(w: Operand, l1: Operand, l2: Operand) -> Tensor:
     Tensor
         0-d.
 
+    Raises
+    ------
+    ValueError
+        If `l1` or `l2` is an array of more than one number.
+
     Examples
     --------
     >>> import minigraph as mg
@@ -275,6 +301,13 @@ def linear(x: Operand, W: Operand, b: Operand) -> Tensor:
     ------
     ValueError
         If the shapes do not match.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> W = mg.Tensor([[1.0], [2.0]], requires_grad=True)
+    >>> mg.linear(mg.Tensor([[3.0, 4.0]]), W, mg.Tensor([0.5]))
+    Tensor([[11.5]], dtype=float64, op=linear)
     """
     axes = [getattr(value, "ndim", None) for value in (x, W, b)]
     return affine(x, W, b) if axes == [2, 2, 1] else add(matmul(x, W), b)

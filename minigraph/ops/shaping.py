@@ -120,7 +120,31 @@ cast_to_constant = Op(_cast, x=None, name="astype", texts={"y": "{x}.astype({dty
 
 
 def astype(x: Operand, dtype: Any) -> Tensor:
-    """Convert to another dtype; integers and booleans carry no gradient."""
+    """Convert to another dtype; integers and booleans carry no gradient.
+
+    Parameters
+    ----------
+    x : array_like
+    dtype : dtype_like
+        Of floats, integers or booleans.
+
+    Returns
+    -------
+    Tensor
+        A new array of the shape of `x`; a gradient comes back in the dtype of `x`.
+
+    Raises
+    ------
+    TypeError
+        If `dtype` is of another kind.
+
+    Examples
+    --------
+    >>> import numpy as np, minigraph as mg
+    >>> x = mg.Tensor([1.5, 2.5], requires_grad=True)
+    >>> mg.grad(mg.astype(x, np.float32).sum(), x).dtype
+    dtype('float64')
+    """
     dtype = check_kind(np.empty(0, dtype), "astype").dtype
     return (cast if dtype.kind == "f" else cast_to_constant)(x, dtype=dtype)
 
@@ -147,7 +171,31 @@ concatenation = Op(
 
 
 def concatenate(arrays: Sequence[Operand], axis: int | None = 0) -> Tensor:
-    """Join `arrays` along an existing axis; None joins their flat forms."""
+    """Join arrays along an existing axis.
+
+    Parameters
+    ----------
+    arrays : sequence of array_like
+        Of the same shape, but for that axis.
+    axis : int or None
+        None joins their flat forms.
+
+    Returns
+    -------
+    Tensor
+        Its cotangent is cut at the seams.
+
+    Raises
+    ------
+    ValueError
+        If the other axes differ.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> mg.concatenate([mg.Tensor([1.0]), [2.0, 3.0]])
+    Tensor([1., 2., 3.], dtype=float64)
+    """
     if axis is None:
         return concatenation(*(reshape(array, (-1,)) for array in arrays))
     return concatenation(*arrays, axis=axis)
@@ -166,7 +214,31 @@ stacking = Op(
 
 
 def stack(arrays: Sequence[Operand], axis: int = 0) -> Tensor:
-    """Join `arrays` of one shape along a new axis."""
+    """Join arrays along a new axis.
+
+    Parameters
+    ----------
+    arrays : sequence of array_like
+        All of one shape.
+    axis : int
+        The place of the new axis.
+
+    Returns
+    -------
+    Tensor
+        With one axis more.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> mg.stack([mg.Tensor([1.0, 2.0]), [3.0, 4.0]], axis=1).shape
+    (2, 2)
+    """
     return stacking(*arrays, axis=axis)
 
 
