@@ -2,22 +2,12 @@
 
 import numpy as np
 import pytest
+from hand_derived import by_loop, by_matrix, problems
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from demos.homework import by_hand, golden
 from demos.homework.by_hand import Parameters, finite_differences
-
-
-def by_loop(parameters, x, y, lam=by_hand.NO_PENALTY):
-    risk, forwards = by_hand.fprop_loop(parameters, x, y, lam)
-    return risk, *by_hand.bprop_loop(parameters, x, y, forwards, lam)
-
-
-def by_matrix(parameters, x, y, lam=by_hand.NO_PENALTY):
-    risk, forward = by_hand.fprop_matrix(parameters, x, y, lam)
-    return risk, *by_hand.bprop_matrix(parameters, x, y, forward, lam)
-
 
 both_forms = pytest.mark.parametrize("form", [by_loop, by_matrix])
 
@@ -134,18 +124,6 @@ def test_r5_printed_true_is_zero_equal_to_zero():
 
 NO_LAMBDAS = st.just(by_hand.NO_PENALTY)
 LAMBDAS = st.tuples(*[st.floats(0, 0.1)] * 4)
-
-
-@st.composite
-def problems(draw, smooth=False, max_K=9):
-    """Draw parameters, data and labels; unless smooth, often of integers, for zeros and ties."""
-    d, dh, m = (draw(st.integers(1, 6)) for _ in range(3))
-    K = draw(st.integers(1, max_K))
-    decimals = 16 if smooth else draw(st.sampled_from([0, 16]))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    shapes = [(dh, d), (dh, 1), (m, dh), (m, 1), (d, K)]
-    *parameters, x = (rng.normal(size=shape).round(decimals) for shape in shapes)
-    return Parameters(*parameters), x, rng.integers(m, size=K)
 
 
 @given(problems(), NO_LAMBDAS | LAMBDAS)

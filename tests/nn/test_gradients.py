@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from hand_derived import by_loop, by_matrix, problems
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -11,18 +12,6 @@ from demos.homework.by_hand import Parameters
 from minigraph import nn
 
 LAMBDAS = st.just(by_hand.NO_PENALTY) | st.tuples(*[st.floats(0, 0.1)] * 4)
-
-
-@st.composite
-def problems(draw, smooth=False, max_K=9):
-    """Draw parameters, data as columns, labels; unless smooth, often integers: zeros and ties."""
-    d, dh, m = (draw(st.integers(1, 6)) for _ in range(3))
-    K = draw(st.integers(1, max_K))
-    decimals = 16 if smooth else draw(st.sampled_from([0, 16]))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    shapes = [(dh, d), (dh, 1), (m, dh), (m, 1), (d, K)]
-    *parameters, x = (rng.normal(size=shape).round(decimals) for shape in shapes)
-    return Parameters(*parameters), x, rng.integers(m, size=K)
 
 
 def network(parameters, dtype=float):
@@ -49,16 +38,6 @@ def by_graph(parameters, x, y, lam=by_hand.NO_PENALTY, written_out=False):
     *grads, grad_x = mg.grad(risk, [*model.parameters().values(), X])
     columns = [g.data.T.reshape(p.shape) for g, p in zip(grads, parameters, strict=True)]
     return risk.item(), Parameters(*columns), grad_x.data.T
-
-
-def by_matrix(parameters, x, y, lam=by_hand.NO_PENALTY):
-    risk, forward = by_hand.fprop_matrix(parameters, x, y, lam)
-    return risk, *by_hand.bprop_matrix(parameters, x, y, forward, lam)
-
-
-def by_loop(parameters, x, y, lam=by_hand.NO_PENALTY):
-    risk, forwards = by_hand.fprop_loop(parameters, x, y, lam)
-    return risk, *by_hand.bprop_loop(parameters, x, y, forwards, lam)
 
 
 def assert_same(found, expected, tolerance=1e-12):
