@@ -59,16 +59,19 @@ def call({parameters}):
     _node.scope = _mode.scope
     if _mode.grad and {flow}:
         _node._requires_grad = True
-        _node.op = _op
-        _node.inputs = {inputs_kept}
-        _node.values = {values_kept}
-        _node.attributes = {attributes_kept}
         _node.formulas = {formulas}
     else:
         _node._requires_grad = False
-        _node.op = None
-        _node.inputs = _node.values = _node.formulas = ()
-        _node.attributes = _no_attributes
+        _node.formulas = ()
+        if not _mode.trace:
+            _node.op = None
+            _node.inputs = _node.values = ()
+            _node.attributes = _no_attributes
+            return _node
+    _node.op = _op
+    _node.inputs = {inputs_kept}
+    _node.values = {values_kept}
+    _node.attributes = {attributes_kept}
     return _node
 """
 _UNWRAP = """

@@ -18,12 +18,15 @@ last_write = [0]  # when any tensor was last written: what was recorded since ne
 
 
 class Mode:
-    """Settings in force: is anything recorded, and in which scope. Never changed, only replaced."""
+    """Settings in force: what is recorded, and in which scope. Never changed, only replaced."""
 
-    __slots__ = ("grad", "outer", "scope")
+    __slots__ = ("grad", "outer", "scope", "trace")
 
-    def __init__(self, grad: bool, scope: tuple[str, ...], outer: "Mode | None" = None) -> None:
-        self.grad = grad
+    def __init__(
+        self, grad: bool, scope: tuple[str, ...], trace: bool = False, outer: "Mode | None" = None
+    ) -> None:
+        self.grad = grad  # what a gradient flows through
+        self.trace = trace  # and constants too
         self.scope = scope
         self.outer = outer  # what to return to
 
@@ -36,11 +39,14 @@ set_mode = _mode.set
 class Setting(ContextDecorator):
     """A change of the mode, as a context manager or decorator; entered as often as you like."""
 
-    __slots__ = ("_grad", "_inner", "_name")
+    __slots__ = ("_grad", "_inner", "_name", "_trace")
 
-    def __init__(self, grad: bool | None = None, name: str | None = None) -> None:
+    def __init__(
+        self, grad: bool | None = None, name: str | None = None, trace: bool | None = None
+    ) -> None:
         self._grad = grad
         self._name = name
+        self._trace = trace
         self._inner: Mode | None = None  # the mode made last: a layer is entered again and again
 
     def __call__(self, function: Function) -> Function:
@@ -58,7 +64,8 @@ class Setting(ContextDecorator):
         if inner is None or inner.outer is not mode:
             grad = mode.grad if self._grad is None else self._grad
             scope = mode.scope if self._name is None else (*mode.scope, self._name)
-            self._inner = inner = Mode(grad, scope, mode)
+            trace = mode.trace if self._trace is None else self._trace
+            self._inner = inner = Mode(grad, scope, trace, mode)
         set_mode(inner)
 
     def __exit__(self, *exception: object) -> None:

@@ -67,6 +67,9 @@ class Op:
     texts : mapping of str to str, optional
         The formulas as drawings show them: ``{a}`` stands for an input, ``{g}`` for the cotangent;
         ``y`` is the text of the output; an input without a formula may say what it holds.
+    shapes : str, optional
+        The shapes of the inputs, where they are neither any nor broadcast:
+        ``"(..., n, k), (..., k, m)"``; axes in place of ``...`` broadcast.
     broadcasts : bool, optional
         Whether inputs are broadcast against each other, which the sweep then undoes. True for
         ufuncs.
@@ -100,6 +103,7 @@ class Op:
         domain: Mapping[str, tuple[float, float]] | None = None,
         kinks: Sequence[Kink] = (),
         texts: Mapping[str, str] | None = None,
+        shapes: str | None = None,
         broadcasts: bool | None = None,
         **vjps: Formula | None,
     ) -> None:
@@ -110,6 +114,7 @@ class Op:
         self.domain = dict(domain or {})
         self.kinks = tuple(kinks)
         self.texts = dict(texts or {})
+        self.shapes = shapes
         self.broadcasts = isinstance(function, np.ufunc) if broadcasts is None else broadcasts
         self.input_names, self.defaults = signature(self, vjps)
         self.vjps = tuple(vjps.values())

@@ -14,6 +14,7 @@ matrix_product = Op(
     a=lambda g, y, a, b: g @ b.swapaxes(-1, -2),
     b=lambda g, y, a, b: a.swapaxes(-1, -2) @ g,
     symbol="@",
+    shapes="(..., n, k), (..., k, m)",
     texts={"a": "{g} @ {b}ᵀ", "b": "{a}ᵀ @ {g}"},
 )
 

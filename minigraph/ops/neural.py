@@ -276,6 +276,7 @@ affine = Op(
     b=lambda g, y, x, W, b: g.sum(axis=0),
     symbol="@",
     name="linear",
+    shapes="(n, d), (d, m), (m)",
     broadcasts=True,
     texts={"y": "{x} @ {W} + {b}", "x": "{g} @ {W}ᵀ", "W": "{x}ᵀ @ {g}", "b": "{g}.sum(axis=0)"},
 )

@@ -1,0 +1,232 @@
+"""What operations are called with: shapes, constants and attributes that go together."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from minigraph.arrays import Array
+from minigraph.op import Op
+from minigraph.ops import TABLE
+
+__all__ = ["arrays", "broadcastable", "places", "rest", "shapes", "sizes"]
+
+Shape = tuple[int, ...]
+Draw = Callable[..., Any]
+
+
+def shapes(max_dims: int = 3, min_side: int = 0, max_side: int = 3) -> st.SearchStrategy[Shape]:
+    """Draw shapes, those of scalars and of empty arrays included."""
+    return hnp.array_shapes(min_dims=0, max_dims=max_dims, min_side=min_side, max_side=max_side)
+
+
+def broadcastable(
+    n: int, max_dims: int = 3, min_side: int = 0, max_side: int = 3
+) -> st.SearchStrategy[tuple[Shape, ...]]:
+    """Draw `n` shapes that broadcast against each other."""
+    if n == 1:
+        return shapes(max_dims, min_side, max_side).map(lambda shape: (shape,))
+    return hnp.mutually_broadcastable_shapes(
+        num_shapes=n, max_dims=max_dims, min_side=min_side, max_side=max_side
+    ).map(lambda drawn: drawn.input_shapes)
+
+
+@st.composite
+def arrays(
+    draw: Draw, shape: Shape, low: float = -2.0, high: float = 2.0, on_grid: bool = False
+) -> Array:
+    """Draw a float64 array with entries between `low` and `high`, to two decimals.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    low, high : float
+    on_grid : bool
+        Draw whole and half numbers, so that zeros and ties are common.
+    """
+    seed = draw(st.integers(0, 2**16 - 1))
+    values = np.random.default_rng(seed).uniform(low, high, shape)
+    return np.asarray(np.round(2 * values) / 2 if on_grid else np.round(values, 2))
+
+
+def sizes(op: Op, min_side: int) -> st.SearchStrategy[Sequence[Shape]]:
+    """Draw the shapes of the inputs that get a gradient."""
+    if op.name in _SIZES and op in TABLE:
+        return _SIZES[op.name](min_side)
+    if op.shapes:
+        return _by_signature(op.shapes, min_side)
+    if op.broadcasts:
+        return broadcastable(len(op.input_names), min_side=min_side)
+    return shapes(min_side=min_side).map(lambda shape: [shape] * len(op.input_names))
+
+
+@st.composite
+def rest(
+    draw: Draw, op: Op, sizes: Sequence[Shape], given: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Draw what stands beside inputs of these shapes: constants and attributes."""
+    if op.name in _CONSTANTS and op in TABLE:
+        constants, attributes = draw(_CONSTANTS[op.name](*sizes))
+    else:
+        constants, attributes = [], {}
+    for name in op.defaults:
+        if name not in attributes and name not in given:
+            attributes[name] = draw(_attribute(op, name, sizes[0]))
+    return constants, {**attributes, **given}
+
+
+@st.composite
+def _by_signature(draw: Draw, signature: str, min_side: int) -> list[Shape]:
+    """Draw shapes by a text like ``(..., n, k), (..., k, m)``."""
+    parts = [re.findall(r"[\w.]+", part) for part in re.findall(r"\((.*?)\)", signature)]
+    letters = {name: draw(st.integers(min_side, 4)) for part in parts for name in part}
+    loops = draw(broadcastable(len(parts), max_dims=2, min_side=min_side))
+    return [
+        tuple(n for name in part for n in (loop if name == "..." else (letters[name],)))
+        for part, loop in zip(parts, loops)
+    ]
+
+
+def places(size: int, n: int) -> st.SearchStrategy[Array]:
+    """Draw `n` places along an axis of this size, repeated ones included; labels are such too."""
+    return st.lists(st.integers(0, size - 1), min_size=n, max_size=n).map(np.array)
+
+
+# Attributes, by name
+
+
+def _attribute(op: Op, name: str, shape: Shape) -> st.SearchStrategy[Any]:
+    make = _ATTRIBUTES.get(f"{op.name}.{name}") or _ATTRIBUTES.get(name)
+    if make is None:
+        raise TypeError(
+            f"calls: no rule to draw the attribute {name} of {op.name}; give it: "
+            f"calls({op.name}, {name}=...)"
+        )
+    return make(shape)
+
+
+def _axes(shape: Shape) -> st.SearchStrategy[Any]:
+    return st.none() | hnp.valid_tuple_axes(len(shape)) | _axis(shape)
+
+
+def _axis(shape: Shape) -> st.SearchStrategy[Any]:
+    return st.integers(-len(shape), len(shape) - 1) if shape else st.none()
+
+
+def _new_axis(shape: Shape) -> st.SearchStrategy[int]:
+    return st.integers(-len(shape) - 1, len(shape))
+
+
+def _same_size(shape: Shape) -> st.SearchStrategy[Shape]:
+    size = int(np.prod(shape))
+    return st.sampled_from([(size,), (-1,) if size else (0,), (1, size), (size, 1), shape[::-1]])
+
+
+_ATTRIBUTES: dict[str, Callable[[Shape], st.SearchStrategy[Any]]] = {
+    "axis": _axes,
+    "keepdims": lambda shape: st.booleans(),
+    "exponent": lambda shape: st.sampled_from([2, 3, 1, 0, 0.5, -1, -2.5]),
+    "base": lambda shape: st.sampled_from([2, 0.5, 1, 3.0]),
+    "dtype": lambda shape: st.just(np.float64),
+    "axes": lambda shape: st.none() | st.permutations(range(len(shape))).map(tuple),
+    "axis1": _axis,
+    "axis2": _axis,
+    "reshape.shape": _same_size,
+    "broadcast_to.shape": lambda shape: st.sampled_from(
+        [shape, (2, *shape), (1, *shape), (2, 1, *shape)]
+    ),
+    "expand_dims.axis": _new_axis,
+    "stack.axis": _new_axis,
+    "squeeze.axis": lambda shape: st.sampled_from(
+        [None, *(i for i, n in enumerate(shape) if n == 1)]
+    ),
+}
+
+
+# Operations whose shapes, or whose constants, follow a rule of their own
+
+
+@st.composite
+def _joined(draw: Draw, min_side: int) -> list[Shape]:
+    """Draw shapes that differ along one axis at the most."""
+    shape = draw(shapes(min_side=min_side).filter(len))
+    axis = draw(st.integers(0, len(shape) - 1))
+    lengths = draw(st.lists(st.integers(min_side, 3), min_size=1, max_size=3))
+    return [(*shape[:axis], n, *shape[axis + 1 :]) for n in lengths]
+
+
+@st.composite
+def _joint(draw: Draw, *sizes: Shape) -> Any:
+    """Draw an axis along which arrays of these shapes can be joined, if there is one."""
+    rests = [[shape[:i] + shape[i + 1 :] for shape in sizes] for i in range(len(sizes[0]))]
+    fitting = [i for i, shapes in enumerate(rests) if len(set(shapes)) == 1]
+    axis = draw(st.sampled_from(fitting or [0]))
+    return [], {"axis": draw(st.sampled_from([axis, axis - len(sizes[0])]))}
+
+
+def _matrix(min_side: int) -> st.SearchStrategy[Sequence[Shape]]:
+    return st.tuples(st.integers(1, 4), st.integers(1, 4)).map(lambda shape: [shape])
+
+
+_SIZES: dict[str, Callable[[int], st.SearchStrategy[Sequence[Shape]]]] = {
+    "concatenate": _joined,
+    "stack": lambda min_side: shapes(min_side=min_side).flatmap(
+        lambda shape: st.integers(1, 3).map(lambda n: [shape] * n)
+    ),
+    "getitem": lambda min_side: shapes(min_side=min_side).map(lambda shape: [shape]),
+    "scatter": lambda min_side: shapes(min_side=1).filter(len).map(lambda shape: [shape]),
+    "softmax_nll": _matrix,
+    "softmax_error": lambda min_side: _matrix(1).map(lambda sizes: [*sizes, (sizes[0][0], 1)]),
+    "spread": lambda min_side: shapes(max_dims=2, min_side=min_side).map(lambda shape: [shape]),
+    "where": lambda min_side: broadcastable(2, min_side=min_side),
+    "elastic_net": lambda min_side: shapes(min_side=min_side).map(lambda shape: [shape, (), ()]),
+    "l1_penalty": lambda min_side: shapes(min_side=min_side).map(lambda shape: [shape]),
+}
+
+
+@st.composite
+def _index(draw: Draw, shape: Shape) -> Any:
+    """Draw slices, integers, new axes; integer arrays with repeated places; or a mask."""
+    kind = draw(st.sampled_from(["basic", "places", "pairs", "mask"]))
+    if kind == "basic" or not shape or 0 in shape:
+        return [], {"index": draw(hnp.basic_indices(shape, allow_newaxis=True))}
+    if kind == "mask":
+        every = draw(st.integers(2, 3))
+        return [], {"index": np.arange(np.prod(shape)).reshape(shape) % every == 0}
+    n = draw(st.integers(1, 4))
+    used = shape[: 2 if kind == "pairs" else 1]
+    index = tuple(draw(places(size, n)) for size in used)
+    return [], {"index": index if len(index) > 1 else index[0]}
+
+
+@st.composite
+def _condition(draw: Draw, a: Shape, b: Shape) -> Any:
+    return [draw(arrays(draw(st.sampled_from([a, b])))) > 0], {}
+
+
+def _labels(logits: Shape, *rest: Shape) -> st.SearchStrategy[Any]:
+    if len(logits) != 2 or 0 in logits:
+        return st.just(([np.zeros(0, int)], {}))
+    return places(logits[1], logits[0]).map(lambda labels: ([labels], {}))
+
+
+_CONSTANTS: dict[str, Callable[..., st.SearchStrategy[tuple[list[Any], dict[str, Any]]]]] = {
+    "concatenate": _joint,
+    "getitem": _index,
+    "scatter": lambda shape: places(3, shape[0]).map(
+        lambda drawn: ([np.zeros((3, *shape[1:])), drawn], {"index": ("array",)})
+    ),
+    "softmax_nll": _labels,
+    "softmax_error": _labels,
+    "spread": lambda shape: st.sampled_from(
+        [
+            ([np.zeros((2, *shape))], {"axis": 0, "keepdims": False}),
+            ([np.zeros((*shape, 3))], {"axis": -1, "keepdims": False}),
+            ([np.zeros(shape)], {"axis": (), "keepdims": True}),
+        ]
+    ),
+    "where": _condition,
+}

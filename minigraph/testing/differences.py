@@ -1,0 +1,196 @@
+"""Numeric derivatives with error bars: central differences, extrapolated.
+
+Along a line x + t d, the quotients (f(t) - f(-t)) / 2t approach the slope with an error of t², t⁴,
+…, which Richardson's extrapolation removes power by power [1]_ [2]_. What is left is bounded by
+the differences within the extrapolation table, and by the function's rounding noise, measured on
+its own [3]_. The quotients (f(t) - 2 f(0) + f(-t)) / t go to 0 where the slopes of both sides
+agree, and to their difference at a kink.
+
+References
+----------
+.. [1] L. F. Richardson, "The deferred approach to the limit", 1927.
+.. [2] C. J. F. Ridders, "Accurate computation of F'(x) and F'(x) F''(x)", 1982.
+.. [3] J. J. Moré and S. M. Wild, "Estimating computational noise", 2011.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigraph.arrays import Array
+
+__all__ = ["Line", "Slopes"]
+
+RATIO = 4.0  # each step is this much shorter than the one before
+COLUMNS = 4  # powers that are removed at the most
+FIRST = 2.0**-6  # the longest step, as a part of the entries moved
+GOAL = 1e-10  # an error this small relative to the slope is small enough
+NOISE = 10  # evaluations that measure the rounding noise
+TINY = 0.45  # they are taken within steps of eps to this power
+SIGMAS = 6.0  # times the noise measured
+
+_DEGREE = 4
+_TIMES = np.arange(1, NOISE + 1) * (np.sqrt(5) - 1) / 2 % 1
+_BASIS, _ = np.linalg.qr(np.vander(_TIMES, _DEGREE + 1))
+_RESIDUALS = np.eye(NOISE) - _BASIS @ _BASIS.T  # what a polynomial leaves over
+
+
+class Slopes(NamedTuple):
+    """Slopes along a line, one for each cotangent, each with an error bar.
+
+    Attributes
+    ----------
+    slope, error : (k,) ndarray
+        The mean of the two one-sided slopes.
+    jump, jump_error : (k,) ndarray
+        The right one minus the left one: 0, where there is a derivative.
+    steepest : (k,) ndarray
+        The largest slope of the function that was seen, over any step.
+    """
+
+    slope: Array
+    error: Array
+    jump: Array
+    jump_error: Array
+    steepest: Array
+
+    @property
+    def at_kink(self) -> Array:
+        """Whether the one-sided slopes differ, by more than the errors."""
+        return np.abs(self.jump) > self.jump_error
+
+    @property
+    def sides(self) -> tuple[Array, Array]:
+        """The slopes on the left and on the right."""
+        return self.slope - self.jump / 2, self.slope + self.jump / 2
+
+
+class Line:
+    """A function of one number, around 0, seen through cotangents.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(t)``: the flat output, of n entries, at the point x + t d.
+    start : (n,) ndarray
+        The output at t = 0.
+    cotangents : (k, n) ndarray
+        What the output is multiplied with.
+    eps : float
+        The relative rounding error of the function's arithmetic.
+    noise : (k,) ndarray, optional
+        Of the outputs times the cotangents, if it is known already.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[float], Array],
+        start: Array,
+        cotangents: Array,
+        eps: float,
+        noise: Array | None = None,
+    ) -> None:
+        self.function = function
+        self.start = start
+        self.cotangents = cotangents
+        self.eps = eps
+        self.noise = self._measured_noise() if noise is None else noise
+
+    def _moved(self, t: float) -> Array:
+        """Give the change of the output, before it is summed up: so little is lost by rounding."""
+        return self.function(t) - self.start
+
+    def _measured_noise(self) -> Array:
+        """Measure how far the outputs scatter about a smooth curve, over tiny steps.
+
+        The points are irregular, or the rounding of x + t d would follow a pattern; and all on one
+        side of 0, where a kink may be.
+        """
+        values = np.array([self.cotangents @ self._moved(t * self.eps**TINY) for t in _TIMES])
+        scatter = np.sqrt(np.sum((_RESIDUALS @ values) ** 2, axis=0) / (NOISE - _DEGREE - 1))
+        least = self.eps * np.linalg.norm(self.cotangents * self.start, axis=1)
+        return np.where(np.isfinite(scatter), np.maximum(scatter, least), np.inf)
+
+    def slopes(self, scale: Array, first: float = FIRST, goal: float = GOAL) -> Slopes:
+        """Measure the slopes at 0, with ever shorter steps until that no longer helps.
+
+        Parameters
+        ----------
+        scale : (k,) ndarray
+            How large the slopes are expected to be.
+        first : float
+            The first and longest step.
+        goal : float
+            Errors below this part of `scale` are small enough.
+        """
+        odd, even = _Table(first_power=2), _Table(first_power=1)
+        step, last = first, np.sqrt(self.eps)
+        steepest = np.zeros(len(self.cotangents))
+        while step >= last:
+            up, down = self._moved(step), self._moved(-step)
+            if np.isfinite(up).all() and np.isfinite(down).all():
+                noise = SIGMAS * self.noise / step
+                right, left = self.cotangents @ up / step, self.cotangents @ down / step
+                steepest = np.max([steepest, np.abs(right), np.abs(left)], axis=0)
+                odd.add(self.cotangents @ (up - down) / (2 * step), noise)
+                even.add(self.cotangents @ (up + down) / step, 2 * noise)
+                enough = odd.rounding_bound() | (odd.error <= goal * scale)
+                smooth = even.rounding_bound() | (even.error <= goal * scale)
+                if (enough & smooth).all():
+                    break
+            step /= RATIO
+        return Slopes(odd.limit, odd.error, even.limit, even.error, steepest)
+
+
+class _Table:
+    """A Richardson table: the limit, for steps to 0, of a quotient with errors of given powers."""
+
+    def __init__(self, first_power: int) -> None:
+        self.powers = [first_power + 2 * j for j in range(COLUMNS)]
+        self.row: list[_Entry] = []  # of the step taken last
+        self.limit: Any = np.nan
+        self.error: Any = np.inf
+        self.rounding: Any = 0.0  # the part of the error that is rounding
+
+    def add(self, values: Array, noise: Array) -> None:
+        """Append the row of the next step, and keep the best entry of the table."""
+        row = [_Entry(values, np.full_like(values, np.inf), noise)]
+        for power, before in zip(self.powers, self.row):
+            entry = row[-1]
+            gain = 1 / (RATIO**power - 1)
+            change = entry.value - before.value
+            entry = entry._replace(change=np.abs(change))
+            row[-1] = entry
+            # The changes of a column shrink by RATIO**power or more. Where this one is much smaller
+            # than the one before, the two values agree by chance.
+            spread = (1 + gain) * np.maximum(entry.change, before.change / RATIO**power)
+            better = entry.value + change * gain
+            noise = entry.noise + (entry.noise + before.noise) * gain
+            self._keep(better, spread, noise)
+            row.append(_Entry(better, np.full_like(values, np.inf), noise))
+        if not self.row:
+            self.limit, self.error = values, np.full_like(values, np.inf)
+            self.rounding = np.zeros_like(values)
+        self.row = row
+
+    def _keep(self, value: Array, spread: Array, noise: Array) -> None:
+        error = spread + noise
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(value - self.limit) > error + self.error
+        best = (error < self.error) | apart  # where they contradict, the shorter step is right
+        self.limit = np.where(best, value, self.limit)
+        self.error = np.where(best, error, self.error)
+        self.rounding = np.where(best, noise, self.rounding)
+
+    def rounding_bound(self) -> Any:
+        """Tell whether rounding is most of the error: shorter steps would only make it worse."""
+        return np.isfinite(self.error) & (self.rounding >= self.error / 3)
+
+
+class _Entry(NamedTuple):
+    """A value of the table, how much it changed since the step before, and its rounding error."""
+
+    value: Array
+    change: Array
+    noise: Array

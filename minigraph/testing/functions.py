@@ -1,0 +1,350 @@
+"""The function under test and its gradient: called with care, counted and watched."""
+
+import inspect
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigraph.arrays import Array, is_array
+from minigraph.nested import Leaf, flatten
+from minigraph.ops.shaping import concatenate, reshape
+from minigraph.sweep import grad
+from minigraph.tensor import Tensor
+
+__all__ = ["Function", "HandWritten", "Misbehaviour"]
+
+
+class Misbehaviour(Exception):
+    """What a function did that makes its gradient meaningless: a verdict on an input, or on all."""
+
+    def __init__(self, verdict: str, detail: str, input: int | None = None) -> None:
+        super().__init__(detail)
+        self.verdict = verdict
+        self.detail = detail
+        self.input = input
+
+
+class Function:
+    """A function of nested inputs that makes a graph, as a function of a flat list of arrays.
+
+    Parameters
+    ----------
+    f : callable
+        Takes Tensors in the nested containers of `inputs`, and gives one Tensor.
+    inputs : sequence
+        Arrays and Tensors, in nested containers. Tensors that require no gradient are constants.
+
+    Attributes
+    ----------
+    names : list of str
+        Of the inputs that are checked.
+    arrays : list of ndarray
+        Copies of them.
+    constants : list of str
+        The names of those that are not.
+    n_values, n_gradients : int
+        How often `f` was called for its value, and for its gradient.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an input cannot be checked; or none is left.
+    """
+
+    def __init__(self, f: Callable[..., Any], inputs: Sequence[Any]) -> None:
+        self.f = f
+        self.title = getattr(f, "__name__", type(f).__name__)
+        leaves, self._rebuild = _leaves(f, inputs)
+        self._leaves = leaves
+        checked = [leaf for leaf in leaves if not _is_constant(leaf.value)]
+        self.constants = [leaf.path for leaf in leaves if _is_constant(leaf.value)]
+        if not checked:
+            raise TypeError(
+                f"check_gradients: no differentiable input among {len(leaves)}: give arrays of "
+                "floats, or Tensors with requires_grad=True"
+            )
+        self.names = [_name(leaf) for leaf in checked]
+        self.arrays = [_input_array(leaf) for leaf in checked]
+        self.n_values = self.n_gradients = 0
+
+    def value(self, arrays: Sequence[Array], moved: str = "") -> Array:
+        """Compute the output, (...), for these inputs; errors say how they were `moved`."""
+        self.n_values += 1
+        return np.asarray(self._watched(arrays, self._value, moved))
+
+    def pull(self, arrays: Sequence[Array], cotangent: Array) -> list[Array]:
+        """Compute the gradient of (cotangent · output) for each input, as the user's code has it.
+
+        The result need not have the shapes and dtypes that it should have.
+        """
+        self.n_gradients += 1
+        gradients: list[Array] = self._watched(
+            arrays, lambda given: self._gradients(given, cotangent), ""
+        )
+        return gradients
+
+    def output(self, arrays: Sequence[Array]) -> Tensor | None:
+        """Give the output with the graph behind it, if there is one."""
+        return self._call(self._given(arrays))
+
+    def second_order(self, cotangent: Array) -> "Function":
+        """Give the gradient of (cotangent · output), joined into one vector, as a function."""
+
+        def gradient(*inputs: Any) -> Tensor:
+            tensors = [leaf.value for leaf in flatten(inputs, "")[0]]
+            tensors = [t for t in tensors if isinstance(t, Tensor) and t.requires_grad]
+            y = self.f(*inputs)
+            if not y.requires_grad:
+                return Tensor(np.zeros(sum(t.size for t in tensors), y.dtype))
+            seed = cotangent.astype(y.dtype)
+            found = grad(y, tensors, seed, create_graph=True, allow_unused=True)
+            return concatenate(
+                [
+                    Tensor(np.zeros_like(t.data).reshape(-1)) if g is None else reshape(g, (-1,))
+                    for t, g in zip(tensors, found)
+                ]
+            )
+
+        gradient.__name__ = f"gradient of {self.title}"
+        inputs = self._rebuild(
+            Tensor(array, requires_grad=True, name=_short(name))
+            for name, array in zip(self.names, self.arrays)
+        )
+        return Function(gradient, inputs)
+
+    # Calls
+
+    def _watched(self, arrays: Sequence[Array], call: Callable[[Any], Any], moved: str) -> Any:
+        """Call with copies of `arrays`; see to it that they, and the random state, stay as is."""
+        given = self._given(arrays)
+        states = _random_states()
+        try:
+            with np.errstate(all="ignore"):
+                result = call(given)
+        except Misbehaviour:
+            raise
+        except Exception as error:
+            if moved:
+                error.add_note(f"check_gradients: while {moved}")
+            raise
+        for place, (after, before) in enumerate(zip(given, arrays)):
+            if not same(np.asarray(after.data if isinstance(after, Tensor) else after), before):
+                raise Misbehaviour("mutates its input", f"{self.names[place]} was written", place)
+        if not _same_states(states, _random_states()):
+            raise Misbehaviour(
+                "not deterministic", "it draws from the global random state; pass a seed or rng"
+            )
+        return result
+
+    def _given(self, arrays: Sequence[Array]) -> list[Any]:
+        return [
+            Tensor(array, requires_grad=True, name=_short(name))
+            for name, array in zip(self.names, arrays)
+        ]
+
+    def _arguments(self, given: Sequence[Any]) -> Any:
+        """Put the inputs, and the constants between them, into their containers."""
+        rest = iter(given)
+        leaves = (leaf.value for leaf in self._leaves)
+        return self._rebuild(v if _is_constant(v) else next(rest) for v in leaves)
+
+    def _call(self, given: Sequence[Any]) -> Tensor:
+        y = self.f(*self._arguments(given))
+        if not isinstance(y, Tensor):
+            raise TypeError(
+                f"check_gradients: {self.title} returned {_kind(y)}; expected one Tensor (mg.stack "
+                "and mg.concatenate join several). Plain NumPy is checked with gradient=..."
+            )
+        if y.dtype.kind != "f":
+            raise TypeError(f"check_gradients: {self.title} returned {y.dtype}, not floats")
+        return y
+
+    def _value(self, given: Sequence[Any]) -> Array:
+        return self._call(given).data
+
+    def _gradients(self, given: Sequence[Any], cotangent: Array) -> list[Array]:
+        y = self._call(given)
+        if not y.requires_grad:  # a constant: no gradient is a gradient of zeros
+            return [np.zeros_like(t.data) for t in given]
+        found = grad(y, given, cotangent.astype(y.dtype), allow_unused=True)
+        return [np.zeros_like(t.data) if g is None else g.data for t, g in zip(given, found)]
+
+
+class HandWritten(Function):
+    """A function and a gradient in plain NumPy.
+
+    Parameters
+    ----------
+    f : callable
+        Takes arrays in the nested containers of `inputs`, and gives a number.
+    inputs : sequence
+    gradient : callable
+        Takes the same, and gives one array for each input in the same containers: one for one
+        input, a tuple for several.
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], inputs: Sequence[Any], gradient: Callable[..., Any]
+    ) -> None:
+        super().__init__(f, inputs)
+        self.gradient = gradient
+        self._n_arguments = len(inputs)
+
+    def output(self, arrays: Sequence[Array]) -> None:
+        """There is no graph."""
+
+    def second_order(self, cotangent: Array) -> Function:
+        """There is none: the gradient has no gradient of its own."""
+        raise ValueError("check_gradients: order=2 needs a function that makes a graph")
+
+    def _given(self, arrays: Sequence[Array]) -> list[Any]:
+        return [array.copy() for array in arrays]
+
+    def _arguments(self, given: Sequence[Any]) -> Any:
+        arguments, rebuild = flatten(super()._arguments(given), "")
+        return rebuild(leaf.value.data if isinstance(leaf.value, Tensor) else leaf.value
+                       for leaf in arguments)  # fmt: skip
+
+    def _value(self, given: Sequence[Any]) -> Array:
+        y = self.f(*self._arguments(given))
+        if isinstance(y, Tensor):
+            raise TypeError(
+                f"check_gradients: {self.title} returned a Tensor; leave out gradient=, or return "
+                "plain NumPy"
+            )
+        y = np.asarray(y) if is_array(y) or isinstance(y, int | float) else y
+        if not isinstance(y, np.ndarray) or y.size != 1 or y.dtype.kind != "f":
+            raise TypeError(
+                f"check_gradients: {self.title} returned {_kind(y)}; with gradient=... it is one "
+                "number (a loss)"
+            )
+        return y.reshape(())
+
+    def _gradients(self, given: Sequence[Any], cotangent: Array) -> list[Array]:
+        found = self.gradient(*self._arguments(given))
+        wanted = self._arguments(self.names)
+        if self._n_arguments == 1:
+            wanted = wanted[0]
+        leaves = _matched(found, wanted, getattr(self.gradient, "__name__", "gradient"))
+        return [np.asarray(leaf) * cotangent.astype(np.asarray(leaf).dtype) for leaf in leaves]
+
+
+def _matched(found: Any, wanted: Any, what: str) -> list[Any]:
+    """List the gradients that stand where `wanted` has names of inputs."""
+    if isinstance(wanted, str):
+        if found is None or isinstance(found, dict | list | tuple):
+            raise TypeError(f"check_gradients: {what} returned {_kind(found)} for {wanted}")
+        return [found]
+    if isinstance(wanted, dict):
+        missing = [str(key) for key in wanted if not isinstance(found, dict) or key not in found]
+        if missing:
+            raise TypeError(
+                f"check_gradients: {what} returned {_kind(found)}; expected a dict that has "
+                f"{', '.join(missing)} too"
+            )
+        found, wanted = [found[key] for key in wanted], list(wanted.values())
+    elif isinstance(wanted, list | tuple):
+        if not isinstance(found, list | tuple) or len(found) != len(wanted):
+            raise TypeError(
+                f"check_gradients: {what} returned {_kind(found)}; expected {len(wanted)} "
+                "gradients, one for each input"
+            )
+    else:
+        return []  # a constant
+    return [leaf for f, w in zip(found, wanted) for leaf in _matched(f, w, what)]
+
+
+# Inputs
+
+
+def _leaves(f: Callable[..., Any], inputs: Sequence[Any]) -> tuple[list[Leaf], Any]:
+    parts = [flatten(value, name) for value, name in zip(inputs, _argument_names(f, len(inputs)))]
+    rebuilds = [rebuild for _, rebuild in parts]
+
+    def rebuild(new: Any) -> tuple[Any, ...]:
+        values = iter(new)
+        return tuple([rebuild(values) for rebuild in rebuilds])
+
+    return [leaf for leaves, _ in parts for leaf in leaves], rebuild
+
+
+def _argument_names(f: Callable[..., Any], n: int) -> list[str]:
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [names[i] if i < len(names) else f"input {i}" for i in range(n)]
+
+
+def _is_constant(value: Any) -> bool:
+    return isinstance(value, Tensor) and not value.requires_grad
+
+
+def _name(leaf: Leaf) -> str:
+    return getattr(leaf.value, "name", None) or leaf.path
+
+
+def _short(path: str) -> str:
+    """Give the last part of a path, as drawings show it: W1 for params['W1']."""
+    return path.rpartition("['")[2].removesuffix("']")
+
+
+def _input_array(leaf: Leaf) -> Array:
+    value = leaf.value.data if isinstance(leaf.value, Tensor) else leaf.value
+    if not (is_array(value) or isinstance(value, bool | int | float)):
+        raise TypeError(
+            f"check_gradients: {leaf.path} is {_kind(value)}; inputs are arrays and Tensors, in "
+            "nested dicts, lists and tuples. Close over the rest: lambda x: f(x, option)"
+        )
+    array = np.asarray(value)
+    if array.dtype.kind != "f":
+        raise TypeError(
+            f"check_gradients: {leaf.path} is {array.dtype}, which has no gradient; give floats, "
+            "or say that it is a constant: mg.Tensor(...)"
+        )
+    if overlaps(array):
+        raise ValueError(
+            f"check_gradients: entries of {leaf.path} share memory (strides {array.strides}), so "
+            "none can be moved alone; give a copy"
+        )
+    return array.copy()
+
+
+def overlaps(array: Array) -> bool:
+    """Tell whether two entries may lie at the same place: repeated by strides of 0, or windows."""
+    reach = array.itemsize
+    for stride, n in sorted((abs(s), n) for s, n in zip(array.strides, array.shape) if n > 1):
+        if stride < reach:
+            return True
+        reach = stride * n
+    return False
+
+
+def _kind(value: Any) -> str:
+    if is_array(value):
+        return f"{value.dtype}{list(value.shape)}"
+    if isinstance(value, list | tuple):
+        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, dict):
+        return f"a dict of {', '.join(map(str, value)) or 'nothing'}"
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+# The random state, and equality
+
+
+def same(a: Array, b: Array) -> bool:
+    """Tell whether two arrays are equal in shape, dtype and every entry, NaN to NaN."""
+    return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)
+
+
+def _random_states() -> tuple[Any, Any]:
+    return random.getstate(), np.random.get_state()  # noqa: NPY002 (the state that others use)
+
+
+def _same_states(a: tuple[Any, Any], b: tuple[Any, Any]) -> bool:
+    (_, keys, *rest), (_, other_keys, *other_rest) = a[1], b[1]
+    return bool(a[0] == b[0] and rest == other_rest and np.array_equal(keys, other_keys))

@@ -1,0 +1,204 @@
+"""What a check found: one finding per input, printed as a table that people can read."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minigraph.tensor import Tensor
+
+if TYPE_CHECKING:
+    from minigraph.drawing import Drawing
+
+__all__ = ["Finding", "GradientError", "Report"]
+
+OK, WRONG, KINK, UNRESOLVABLE = "ok", "wrong", "at a kink", "unresolvable"
+NOT_CHECKED = "not checked"
+
+
+@dataclass
+class Finding:
+    """The verdict on the gradient of one input.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+    dtype : numpy.dtype
+    verdict : str
+        ``ok``, ``wrong``, ``at a kink``, ``unresolvable``, ``not deterministic``,
+        ``wrong shape or dtype``, ``mutates its input`` or ``not finite``; ``not checked``, where
+        another input ended the check.
+    ok : bool
+        Whether the gradient may be believed: ``ok``, or ``at a kink`` and a subgradient.
+    order : int
+        1; 2 for the gradient of the gradient.
+    entry : tuple of int or None
+        Where it is worst; None for a random direction through all entries.
+    analytic, numeric, error : float
+        The slope by the gradient under test, by differences, and the error of the latter.
+    sides : (float, float) or None
+        The one-sided slopes at a kink.
+    power : float
+        The smallest relative error of this input's gradient that would have been caught here.
+    entries : int
+        How many entries were checked one by one.
+    detail : str
+        The verdict in words, where there is something to say.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Any
+    verdict: str = NOT_CHECKED
+    ok: bool = False
+    order: int = 1
+    entry: tuple[int, ...] | None = None
+    analytic: float = np.nan
+    numeric: float = np.nan
+    error: float = np.nan
+    sides: tuple[float, float] | None = None
+    power: float = np.nan
+    entries: int = 0
+    detail: str = ""
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return int(np.prod(self.shape))
+
+    def settle(self, verdict: str, detail: str = "", ok: bool = False) -> None:
+        """Give the verdict."""
+        self.verdict, self.detail, self.ok = verdict, detail, ok
+
+    def cells(self) -> tuple[str, ...]:
+        """Give the row of this input in the table."""
+        place = "a direction" if self.entry is None else str(list(self.entry))
+        numeric = f"{self.numeric:.10g} ± {self.error:.0e}"
+        if self.sides is not None:
+            numeric = f"left {self.sides[0]:.6g}, right {self.sides[1]:.6g}"
+        if np.isnan(self.numeric):
+            place, numeric = "–", "–"
+        return (
+            self.name,
+            f"{self.dtype}{list(self.shape)}",
+            self.verdict if self.ok or self.verdict != KINK else "at a kink, wrong",
+            place,
+            "–" if np.isnan(self.analytic) else f"{self.analytic:.10g}",
+            numeric,
+            f"{self.power:.0e}" if np.isfinite(self.power) else "–",
+            f"{self.entries} of {self.size}",
+        )
+
+
+HEAD = ("input", "type", "verdict", "worst at", "gradient", "differences", "catches", "entries")
+
+
+@dataclass
+class Report:
+    """What `check_gradients` found.
+
+    Attributes
+    ----------
+    title : str
+        The name of the function.
+    findings : list of Finding
+        One per input; with ``order=2`` a second one for the gradient of the gradient.
+    seed : int
+        Gives the same directions and cotangents again.
+    n_values, n_gradients : int
+        How often the function was evaluated for its value, and for its gradient.
+    constants : list of str
+        Inputs that were not checked, because they are Tensors without gradient.
+    output : Tensor or None
+        The output, if there is a graph behind it.
+    suspect : Tensor or None
+        The first node of that graph whose own formula is wrong.
+    """
+
+    title: str
+    findings: list[Finding]
+    seed: int
+    n_values: int = 0
+    n_gradients: int = 0
+    constants: list[str] = field(default_factory=list)
+    output: Tensor | None = field(default=None, repr=False)
+    suspect: Tensor | None = field(default=None, repr=False)
+    suspect_input: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every gradient may be believed."""
+        return all(finding.ok for finding in self.findings)
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __getitem__(self, name: str) -> Finding:
+        for finding in self.findings:
+            if finding.name == name:
+                return finding
+        raise KeyError(f"{name!r} is not one of {', '.join(f.name for f in self.findings)}")
+
+    def draw(self) -> "Drawing":
+        """Draw the graph up to the node whose formula is wrong, or all of it.
+
+        Raises
+        ------
+        ValueError
+            If the function is plain NumPy, and has no graph.
+        """
+        from minigraph.drawing import draw
+
+        target = self.output if self.suspect is None else self.suspect
+        if target is None:
+            raise ValueError("draw: a function in plain NumPy leaves no graph")
+        return draw(target)
+
+    def __str__(self) -> str:
+        bad = [finding for finding in self.findings if not finding.ok]
+        verdicts = ", ".join(f"{f.name} {f.verdict}" for f in bad)
+        lines = [f"gradient of {self.title}: {verdicts or 'ok'}", *self._table()]
+        lines += [f"{f.name}: {f.detail}" for f in self.findings if f.detail]
+        if self.suspect is not None:
+            lines.append(_suspicion(self.suspect, self.suspect_input))
+        unchecked = [f.name for f in self.findings if f.entries < f.size]
+        if unchecked and not bad:
+            lines.append(
+                f"not entry by entry: {', '.join(unchecked)} (by random directions; a larger "
+                "budget= would)"
+            )
+        if self.constants:
+            lines.append(f"not checked: {', '.join(self.constants)} (constant)")
+        lines.append(
+            f"{self.n_values} evaluations of the function, {self.n_gradients} of its gradient; "
+            f"seed={self.seed}"
+        )
+        return "\n".join(lines)
+
+    def _table(self) -> list[str]:
+        rows = [HEAD, *(finding.cells() for finding in self.findings)]
+        if any(finding.order == 2 for finding in self.findings):
+            orders = ["order", *(str(finding.order) for finding in self.findings)]
+            rows = [(order, *row) for order, row in zip(orders, rows)]
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _suspicion(node: Tensor, input: str) -> str:
+    assert node.op is not None
+    label = f" (the node {node.name!r})" if node.name else ""
+    return f"the formula of {input} in op {node.op.name}{label} is wrong by itself"
+
+
+class GradientError(AssertionError):
+    """A gradient is wrong, or could not be checked; `report` says which and how.
+
+    Attributes
+    ----------
+    report : Report
+    """
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(str(report))
+        self.report = report
