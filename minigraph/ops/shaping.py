@@ -247,7 +247,8 @@ def stack(arrays: Sequence[Operand], axis: int = 0) -> Tensor:
 _ARRAY = "array"  # text is no index of NumPy's
 
 
-def _filled(index: tuple[Any, ...], arrays: Sequence[Any]) -> tuple[Any, ...]:
+def filled(index: tuple[Any, ...], arrays: Sequence[Any]) -> tuple[Any, ...]:
+    """Put the arrays back where the index has marks."""
     if not arrays:
         return index
     rest = iter(arrays)
@@ -257,14 +258,14 @@ def _filled(index: tuple[Any, ...], arrays: Sequence[Any]) -> tuple[Any, ...]:
 def _getitem(*inputs, index):
     """Take entries: slices, integers, boolean and integer arrays, as NumPy does."""
     x, *arrays = inputs
-    return x[_filled(index, arrays)]
+    return x[filled(index, arrays)]
 
 
 def _scatter(*inputs, index):
     """Put `g` where it was taken from, into zeros like `x`; repeated places add up."""
     g, x, *arrays = inputs
     out = np.zeros_like(x)
-    place = _filled(index, arrays)
+    place = filled(index, arrays)
     if any(array.dtype.kind in "iu" for array in arrays):
         np.add.at(out, place, g)
     else:

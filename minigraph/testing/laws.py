@@ -1,0 +1,170 @@
+"""The laws that the gradient of every operation obeys, as functions that any test can call.
+
+Each takes a `Program` (of one call, as `strategies.calls` draws it) and a seed, and raises an
+AssertionError where the law does not hold.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigraph.arrays import Array
+from minigraph.graph import Graph
+from minigraph.op import Kink
+from minigraph.sweep import grad
+from minigraph.tensor import Tensor
+from minigraph.testing.checking import check_gradients
+from minigraph.testing.comparing import away_from_zero
+from minigraph.testing.programs import Program
+
+__all__ = ["LAWS", "gradients", "leaves"]
+
+Law = Callable[[Program, int], None]
+
+
+def leaves(arrays: Sequence[Array], **options: Any) -> list[Tensor]:
+    """Make a Tensor that requires a gradient of each array."""
+    return [Tensor(array, requires_grad=True, **options) for array in arrays]
+
+
+def gradients(
+    program: Program, inputs: Sequence[Tensor], seed: int, create_graph: bool = False
+) -> list[Tensor]:
+    """Give the gradients of a program's result, times a random cotangent, for its inputs."""
+    y = program(*inputs)
+    w = away_from_zero(np.random.default_rng(seed), y.shape).astype(y.dtype)
+    return list(grad(y, inputs, w, create_graph=create_graph))
+
+
+def gradient_is_the_slope(program: Program, seed: int) -> None:
+    """Compare with differences; linear in the cotangent, 0 for 0, the same at every call."""
+    check_gradients(program.function, *program.inputs.values(), seed=seed)
+
+
+def gradient_of_the_gradient_is_its_slope(program: Program, seed: int) -> None:
+    """Check the formulas' own gradients in the same way."""
+    check_gradients(program.function, *program.inputs.values(), order=2, budget=0, seed=seed)
+
+
+def gradient_has_shape_and_dtype_of_its_input(program: Program, seed: int) -> None:
+    """Try every floating type, with and without a graph; narrow ones are the wide one rounded."""
+    wide = gradients(program, leaves(list(program.inputs.values())), seed)
+    for dtype in (np.float16, np.float32, np.float64):
+        inputs = leaves([array.astype(dtype) for array in program.inputs.values()])
+        for create_graph in (False, True):
+            found = gradients(program, inputs, seed, create_graph)
+            for input, g, exact in zip(inputs, found, wide):
+                assert (g.shape, g.dtype) == (input.shape, input.dtype), (g, input)
+                room = 64 * float(np.finfo(dtype).eps) * max(1.0, np.abs(exact.data).max(initial=0))
+                assert (np.abs(g.data.astype(float) - exact.data) <= room).all(), dtype
+
+
+def graph_changes_no_bit(program: Program, seed: int) -> None:
+    """See that a gradient with a graph of its own has the same bits as one without."""
+    arrays = list(program.inputs.values())
+    for g, recorded in zip(
+        gradients(program, leaves(arrays), seed), gradients(program, leaves(arrays), seed, True)
+    ):
+        assert g.data.tobytes() == recorded.data.tobytes()
+
+
+def kinks_are_taken_as_declared(program: Program, seed: int) -> None:
+    """See that exactly on a kink the gradient is the one that the declaration says."""
+    inputs = leaves(list(program.inputs.values()))
+    y = program(*inputs)
+    for node in Graph(y).nodes:
+        for kink in node.op.kinks if node.op else ():
+            g = away_from_zero(np.random.default_rng(seed), node.shape)
+            found = grad(node, [node.inputs[slot] for slot, _ in node.formulas], g)
+            CHOICES[kink.gradient](kink, node, g, [part.data for part in found])
+
+
+def ends_of_domains_are_as_promised(program: Program, seed: int) -> None:
+    """See that slopes are what is promised where a domain ends and a formula takes care."""
+    for node in Graph(program(*leaves(list(program.inputs.values())))).nodes:
+        for arrays, attributes, slopes in ENDS.get(node.op.name, ()) if node.op else ():
+            inputs = leaves([np.array(array) for array in arrays])
+            with np.errstate(all="ignore"):
+                found = grad(node.op(*inputs, **attributes).sum(), inputs)  # type: ignore[misc]
+            for g, slope in zip(found, slopes):
+                np.testing.assert_array_equal(g.data, slope)
+
+
+INF = float("inf")
+
+# (inputs, attributes, their slopes): 0 ** b, the logarithm of 0, an empty sum of exponentials
+ENDS: dict[str, list[tuple[tuple[Any, ...], dict[str, Any], tuple[Any, ...]]]] = {
+    "power": [
+        (([0.0, 0.0, 0.0], [0.0, 1.0, 2.0]), {}, ([0.0, 1.0, 0.0], [0.0, 0.0, 0.0])),
+    ],
+    "scalar_power": [
+        (([0.0, -2.0],), {"exponent": n}, ([float(n == 1), n * (-2.0) ** (n - 1)],))
+        for n in (0, 1, 2, 3)
+    ],
+    "exponential": [(([1.0, 2.0],), {"base": 0}, ([0.0, 0.0],))],
+    "sqrt": [(([0.0, 4.0],), {}, ([INF, 0.25],))],
+    "log": [(([0.0, 4.0],), {}, ([INF, 0.25],))],
+    "log1p": [(([-1.0, 3.0],), {}, ([INF, 0.25],))],
+    "logsumexp": [(([-INF, -INF],), {}, ([0.0, 0.0],)), (([-INF, 1.0],), {}, ([0.0, 1.0],))],
+}
+
+
+LAWS: tuple[Law, ...] = (
+    gradient_is_the_slope,
+    ends_of_domains_are_as_promised,
+    kinks_are_taken_as_declared,
+    gradient_has_shape_and_dtype_of_its_input,
+    graph_changes_no_bit,
+    gradient_of_the_gradient_is_its_slope,
+)
+
+
+# What is taken at a kink, by the words of its declaration
+
+
+def _gap(kink: Kink, node: Tensor) -> Any:
+    return kink.gap(*node.values, **node.attributes)
+
+
+def _zero(kink: Kink, node: Tensor, g: Array, found: list[Array]) -> None:
+    assert (found[0][_gap(kink, node) == 0] == 0).all()
+
+
+def _half(kink: Kink, node: Tensor, g: Array, found: list[Array]) -> None:
+    a, b = node.values
+    for part, value, above in zip(found, (a, b), (a > b, b > a)):
+        if node.op is not None and node.op.name == "minimum":
+            above = ~above & (a != b)
+        share = np.where(a == b, g / 2, np.where(above, g, 0))
+        np.testing.assert_allclose(part, _summed(share, np.shape(value)), rtol=1e-14, atol=1e-14)
+
+
+def _share(kink: Kink, node: Tensor, g: Array, found: list[Array]) -> None:
+    (x,), axis = node.values, node.attributes["axis"]
+    extremum = np.max if node.op is not None and node.op.name == "max" else np.min
+    y = extremum(x, axis=axis, keepdims=True)
+    reached = x == y
+    share = g.reshape(y.shape) * reached / reached.sum(axis=axis, keepdims=True)
+    np.testing.assert_allclose(found[0], share, rtol=1e-14)
+
+
+def _period(kink: Kink, node: Tensor, g: Array, found: list[Array]) -> None:
+    a, b = node.values
+    for part, slope, value in zip(found, (g, -g * np.floor_divide(a, b)), (a, b)):
+        np.testing.assert_allclose(part, _summed(slope, np.shape(value)), rtol=1e-14, atol=1e-14)
+
+
+CHOICES: dict[str, Callable[[Kink, Tensor, Array, list[Array]], None]] = {
+    "0": _zero,
+    "half for each": _half,
+    "an equal share for each": _share,
+    "that within a period": _period,
+}
+
+
+def _summed(g: Array, shape: tuple[int, ...]) -> Array:
+    """Undo a broadcast, by NumPy alone."""
+    g = g.sum(axis=tuple(range(g.ndim - len(shape))))
+    ones = tuple(i for i, n in enumerate(shape) if n == 1)
+    return np.asarray(g.sum(axis=ones, keepdims=True))

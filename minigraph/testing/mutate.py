@@ -1,0 +1,95 @@
+"""Plant every mutant of every formula, and see whether the laws notice.
+
+    python -m minigraph.testing.mutate [--op NAME] [--calls 40]
+
+Prints op × mutant with the law that noticed it, or why it is the same as the right formula, or that
+it survived; the exit code tells whether one did.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from minigraph.op import Op
+from minigraph.ops import TABLE
+from minigraph.testing.laws import LAWS
+from minigraph.testing.mutation import Mutant, mutants, planted
+from minigraph.testing.programs import Program
+from minigraph.testing.strategies import calls
+
+__all__ = ["drawn_calls", "killer", "main"]
+
+# Mutants that are the right formula, written differently: (op, input, mutant), and the proof.
+EQUIVALENT = {
+    ("getitem", "input 0", "y for input 0"): (
+        "scatter reads only the shape and the dtype of x; y has the same, where it can stand for x"
+    ),
+}
+
+
+def drawn_calls(op: Op, n: int) -> list[Program]:
+    """Draw calls of an op, the same ones each time: some away from kinks, some on them."""
+    found: list[Program] = []
+    options: dict[str, Any] = {
+        "database": None,
+        "deadline": None,
+        "derandomize": True,
+        "phases": [Phase.generate],
+        "suppress_health_check": list(HealthCheck),
+    }
+    for at_kinks in (False, True):
+
+        @settings(max_examples=max(1, n // 2), **options)
+        @given(calls(op, at_kinks=at_kinks))
+        def keep(program: Program) -> None:
+            found.append(program)
+
+        keep()
+    return found
+
+
+def killer(mutant: Mutant, programs: Sequence[Program]) -> str | None:
+    """Give the name of the law that notices a mutant; None if it survives."""
+    with planted(mutant):
+        for law in LAWS:
+            for seed, program in enumerate(programs):
+                try:
+                    law(program, seed)
+                except AssertionError:
+                    return law.__name__
+                except Exception as error:  # a mutant may break in any way
+                    return f"{law.__name__}: {type(error).__name__}"
+    return None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the laws against all mutants; give the number of survivors."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--op", help="only the operations of this name")
+    parser.add_argument("--calls", type=int, default=40, help="random calls of each operation")
+    options = parser.parse_args(arguments)
+    counts = {"killed": 0, "equivalent": 0, "SURVIVED": 0}
+    for op in TABLE:
+        if options.op not in (None, op.name) or not (op.each or any(op.vjps)):
+            continue
+        programs = drawn_calls(op, options.calls)
+        for mutant in mutants(op, programs):
+            reason = EQUIVALENT.get((op.name, mutant.input, mutant.name))
+            law = killer(mutant, programs)
+            verdict = "killed" if law else "equivalent" if reason else "SURVIVED"
+            if law and reason:
+                verdict = "SURVIVED"  # the proof is wrong: let someone look
+                reason = f"said to be equivalent, but {law} noticed it"
+            counts[verdict] += 1
+            cells = f"{op.name:14} {mutant.input:9} {mutant.name:42} {verdict:10}"
+            print(cells, reason or law or "")
+    print(", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
+    return counts["SURVIVED"]
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main()))
