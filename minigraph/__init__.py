@@ -1,6 +1,6 @@
 """minigraph: automatic differentiation that people can read, draw and trust."""
 
-from minigraph import data, nn, optim, pickling  # noqa: F401 (graphs pickle once it is loaded)
+from minigraph import data, nn, optim, pickling, testing  # noqa: F401 (pickling: once loaded)
 from minigraph.drawing import Drawing, draw
 from minigraph.graph import Graph
 from minigraph.modes import enable_grad, no_grad, scope
@@ -151,6 +151,7 @@ __all__ = [
     "sum",
     "swapaxes",
     "tanh",
+    "testing",
     "transpose",
     "trunc",
     "where",

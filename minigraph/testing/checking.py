@@ -72,8 +72,9 @@ def check_gradients(
     seed : int, optional
         Of the directions and cotangents; a fresh one by default, which the report shows.
     budget : int
-        Evaluations of `f` up to which single entries are checked, after the 2 random directions of
-        each input. To find an entry that is wrong, a failing check takes about 6 log₂(size) more.
+        Evaluations of `f` up to which more is checked than one random direction of each input: a
+        second one, then single entries. To find an entry that is wrong, a failing check takes about
+        6 log₂(size) more.
     claim : float
         The relative error of a gradient that must be visible; where the error bars are wider, the
         verdict is ``unresolvable``.
@@ -233,10 +234,13 @@ class _Check:
     def _compare(self) -> None:
         """Compare gradients and differences: directions first, then entries where affordable."""
         m, places = self.measured, self._open()
-        directions = {
-            place: [m.direction(place) for _ in range(DIRECTIONS if m.arrays[place].size else 0)]
-            for place in places
-        }
+        directions: dict[int, list[Comparison]] = {place: [] for place in places}
+        costs = dict.fromkeys(places, 0)
+        for place in places * DIRECTIONS:  # all of them once, then as far as affordable
+            before = self.function.n_values
+            if m.arrays[place].size and costs[place] <= m.left:
+                directions[place].append(m.direction(place))
+                costs[place] = self.function.n_values - before
         clear = {p: not any(c.off or c.kink.any() for c in directions[p]) for p in places}
         for place in sorted(places, key=lambda p: (clear[p], m.arrays[p].size)):
             entries: list[int] = []

@@ -13,7 +13,7 @@ __all__ = ["Comparison", "Measurements", "away_from_zero", "cotangents", "step_l
 SECOND_LOOK = 0.61  # times the steps of the first look
 ENTRY_FIRST = 2.0**-9  # the first step for a single entry
 ENTRY_GOAL = 1e-8
-ENTRY_COST = 6  # evaluations that an entry takes, as a rule
+ENTRY_COST = 8  # evaluations that an entry takes, as a rule
 JUMP = 1e-6  # one-sided slopes that differ by less, relative to the slope, are taken for one
 FLOOR = 0.1  # entries are moved by at least this part of their root mean square
 ROUNDINGS = 16  # by which the gradient's own sums may be off
@@ -114,7 +114,7 @@ class Measurements:
     cotangents : (k, ...) ndarray
     rng : numpy.random.Generator
     budget : int
-        Evaluations of the function that entries which look right may take it to.
+        Evaluations of the function and its gradient, after which no more is begun.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Measurements:
     @property
     def left(self) -> int:
         """How many evaluations may still be spent."""
-        return self.budget - self.function.n_values
+        return self.budget - self.function.n_values - self.function.n_gradients
 
     def _line(self, steps: dict[int, Array], noise: Array | None, how: str) -> Line:
         names = ", ".join(self.function.names[place] for place in steps)

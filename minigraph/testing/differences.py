@@ -124,9 +124,9 @@ class Line:
         goal : float
             Errors below this part of `scale` are small enough.
         """
-        odd, even = _Table(first_power=2), _Table(first_power=1)
-        step, last = first, np.sqrt(self.eps)
-        steepest = np.zeros(len(self.cotangents))
+        k = len(self.cotangents)
+        odd, even = _Table(2, k), _Table(1, k)
+        step, last, steepest = first, np.sqrt(self.eps), np.zeros(k)
         while step >= last:
             up, down = self._moved(step), self._moved(-step)
             if np.isfinite(up).all() and np.isfinite(down).all():
@@ -140,28 +140,34 @@ class Line:
                 if (enough & smooth).all():
                     break
             step /= RATIO
-        return Slopes(odd.limit, odd.error, even.limit, even.error, steepest)
+        # A jump that is not certain may be there: then the slope is that of one side.
+        unsure = np.abs(even.limit) <= even.error
+        error = odd.error + np.where(unsure, (np.abs(even.limit) + even.error) / 2, 0)
+        return Slopes(odd.limit, error, even.limit, even.error, steepest)
 
 
 class _Table:
-    """A Richardson table: the limit, for steps to 0, of a quotient with errors of given powers."""
+    """A Richardson table: the limits, for steps to 0, of k quotients with errors by powers."""
 
-    def __init__(self, first_power: int) -> None:
+    def __init__(self, first_power: int, k: int) -> None:
         self.powers = [first_power + 2 * j for j in range(COLUMNS)]
         self.row: list[_Entry] = []  # of the step taken last
-        self.limit: Any = np.nan
-        self.error: Any = np.inf
-        self.rounding: Any = 0.0  # the part of the error that is rounding
+        self.limit = np.full(k, np.nan)
+        self.rounding = np.zeros(k)  # the part of its error that is rounding
+        self._error = np.full(k, np.inf)
+        self._doubt = np.zeros(k)  # by how much values of shorter steps contradict the limit
 
     def add(self, values: Array, noise: Array) -> None:
         """Append the row of the next step, and keep the best entry of the table."""
+        if not self.row:
+            self.limit = values
+        self._doubt = np.maximum(self._doubt, np.abs(values - self.limit) - noise)
         row = [_Entry(values, np.full_like(values, np.inf), noise)]
         for power, before in zip(self.powers, self.row):
             entry = row[-1]
             gain = 1 / (RATIO**power - 1)
             change = entry.value - before.value
-            entry = entry._replace(change=np.abs(change))
-            row[-1] = entry
+            entry = row[-1] = entry._replace(change=np.abs(change))
             # The changes of a column shrink by RATIO**power or more. Where this one is much smaller
             # than the one before, the two values agree by chance.
             spread = (1 + gain) * np.maximum(entry.change, before.change / RATIO**power)
@@ -169,19 +175,22 @@ class _Table:
             noise = entry.noise + (entry.noise + before.noise) * gain
             self._keep(better, spread, noise)
             row.append(_Entry(better, np.full_like(values, np.inf), noise))
-        if not self.row:
-            self.limit, self.error = values, np.full_like(values, np.inf)
-            self.rounding = np.zeros_like(values)
         self.row = row
 
     def _keep(self, value: Array, spread: Array, noise: Array) -> None:
         error = spread + noise
         with np.errstate(invalid="ignore"):
-            apart = np.abs(value - self.limit) > error + self.error
+            apart = np.abs(value - self.limit) > error + self._error
         best = (error < self.error) | apart  # where they contradict, the shorter step is right
         self.limit = np.where(best, value, self.limit)
-        self.error = np.where(best, error, self.error)
         self.rounding = np.where(best, noise, self.rounding)
+        self._error = np.where(best, error, self._error)
+        self._doubt = np.where(best, 0.0, self._doubt)
+
+    @property
+    def error(self) -> Any:
+        """The error bar of the limit."""
+        return np.maximum(self._error, self._doubt)
 
     def rounding_bound(self) -> Any:
         """Tell whether rounding is most of the error: shorter steps would only make it worse."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from minigraph.arrays import Array, is_array
 from minigraph.nested import Leaf, flatten
+from minigraph.op import Op
 from minigraph.ops.shaping import concatenate, reshape
 from minigraph.sweep import grad
 from minigraph.tensor import Tensor
@@ -272,7 +273,8 @@ def _leaves(f: Callable[..., Any], inputs: Sequence[Any]) -> tuple[list[Leaf], A
 
 def _argument_names(f: Callable[..., Any], n: int) -> list[str]:
     try:
-        parameters = list(inspect.signature(f).parameters.values())
+        function = f.call if isinstance(f, Op) else f
+        parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         parameters = []
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -317,9 +319,9 @@ def overlaps(array: Array) -> bool:
     """Tell whether two entries may lie at the same place: repeated by strides of 0, or windows."""
     reach = array.itemsize
     for stride, n in sorted((abs(s), n) for s, n in zip(array.strides, array.shape) if n > 1):
-        if stride < reach:
+        if stride < reach and array.size:
             return True
-        reach = stride * n
+        reach += stride * (n - 1)
     return False
 
 

@@ -1,14 +1,12 @@
 """What a check found: one finding per input, printed as a table that people can read."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from minigraph.drawing import Drawing, draw
 from minigraph.tensor import Tensor
-
-if TYPE_CHECKING:
-    from minigraph.drawing import Drawing
 
 __all__ = ["Finding", "GradientError", "Report"]
 
@@ -140,7 +138,7 @@ class Report:
                 return finding
         raise KeyError(f"{name!r} is not one of {', '.join(f.name for f in self.findings)}")
 
-    def draw(self) -> "Drawing":
+    def draw(self) -> Drawing:
         """Draw the graph up to the node whose formula is wrong, or all of it.
 
         Raises
@@ -148,8 +146,6 @@ class Report:
         ValueError
             If the function is plain NumPy, and has no graph.
         """
-        from minigraph.drawing import draw
-
         target = self.output if self.suspect is None else self.suspect
         if target is None:
             raise ValueError("draw: a function in plain NumPy leaves no graph")

@@ -41,6 +41,7 @@ __all__ = [
 
 LARGEST = 100.0  # entries of intermediate results stay below
 MARGIN = 0.02  # and values at least this far from kinks and the ends of a domain
+ATTEMPTS = 3  # to find operands on which an operation is possible
 NAMES = "abcdefghijklmnopqrstuvwxyz"
 Shape = tuple[int, ...]
 Draw = Callable[..., Any]
@@ -180,6 +181,15 @@ def _arguments(
 
 # Adjoints: they stand in gradients, not in programs.
 _ADJOINTS = {"spread", "scatter", "softmax_error"}
+# How many variables they take, where that is not the number of their inputs
+_OPERANDS = {
+    "concatenate": 2,
+    "getitem": 1,
+    "l1_penalty": 1,
+    "softmax_nll": 1,
+    "stack": 2,
+    "where": 2,
+}
 _SHAPES: tuple[Shape, ...] = ((), (3,), (2, 3), (3, 2), (3, 3), (2, 1))
 
 
@@ -212,21 +222,24 @@ def graphs(
         Of `minigraph.testing.programs.Program`.
     """
     pool = [op for op in ops or TABLE if _has_formula(op) and op.name not in _ADJOINTS]
-    shapes_drawn = draw(st.lists(st.sampled_from(_SHAPES), min_size=1, max_size=3))
     inputs = {
-        NAMES[i]: draw(arrays(shape, on_grid=at_kinks)) for i, shape in enumerate(shapes_drawn)
+        NAMES[i]: draw(arrays(draw(st.sampled_from(_SHAPES)), low, 2, at_kinks))
+        for i, low in enumerate(
+            draw(st.lists(st.sampled_from([-2.0, 0.5]), min_size=1, max_size=3))
+        )
     }
     own = {op.name: op for op in pool if op not in TABLE}
     values = {name: mg.Tensor(array, requires_grad=True) for name, array in inputs.items()}
     statements: list[Statement] = []
-    for _ in range(draw(st.integers(1, max_statements))):
+    while len(statements) < max_statements and draw(st.integers(0, max_statements)):
         op = draw(st.sampled_from(pool))
-        name = NAMES[len(values)]
-        statement = draw(_statement(op, name, values))
-        result = _result(statement, values, own, at_kinks)
-        if result is not None:
-            values[name] = result
-            statements.append(statement)
+        for _ in range(ATTEMPTS):
+            statement = draw(_statement(op, NAMES[len(values)], values))
+            result = _result(statement, values, own, at_kinks)
+            if result is not None:
+                values[statement.name] = result
+                statements.append(statement)
+                break
     assume(statements)
     return Program(inputs, statements, own)
 
@@ -234,10 +247,11 @@ def graphs(
 @st.composite
 def _statement(draw: Draw, op: Op, name: str, values: dict[str, mg.Tensor]) -> Statement:
     """Draw a call of `op` on variables; it need not be possible."""
-    newest_first = list(values)[::-1]
-    operands = [draw(st.sampled_from(newest_first)) for _ in draw(sizes(op, 1))]
+    names = list(values)
+    n = _OPERANDS.get(op.name) or len(op.input_names)
+    operands = [draw(st.sampled_from(names)) for _ in range(n)]
     if draw(st.booleans()):  # long chains, too
-        operands[0] = newest_first[0]
+        operands[0] = names[-1]
     constants, attributes = draw(rest(op, [values[o].shape for o in operands], {}))
     return Statement(
         name, spelling(op, [*operands, *map(literal, constants)], attributes), operands

@@ -1,0 +1,523 @@
+"""check_gradients: what is right is ok, what is wrong is named, what cannot be told is said."""
+
+import random
+from collections import namedtuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minigraph as mg
+from minigraph.testing import GradientError, check_gradients
+
+seeds = st.integers(0, 2**32 - 1)
+X = np.array([[0.3, -1.2, 0.7], [2.0, 0.4, -0.5]])
+
+
+def checked(f, *inputs, **options):
+    return check_gradients(f, *inputs, raises=False, **options)
+
+
+def op_with(formula, function=np.sin, **options):
+    """Make sin, or another function, with this formula."""
+    return mg.Op(lambda x: function(x), x=formula, name="planted", **options)
+
+
+# Right gradients
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.exp(x).sum(),
+        lambda x: np.sin(x) * x,
+        lambda x: x,
+        lambda x: (x @ x.T).reshape(-1),
+        lambda x: mg.softmax(x, axis=1)[:, 1:],
+        lambda x: 3.0 * x + 1.0,
+        lambda x: x * 0.0,
+        lambda x: (1e6 + x).sum(),
+        lambda x: 1e-9 * np.tanh(x),
+        lambda x: np.sin(300 * x),
+    ],
+)
+@given(seed=seeds)
+def test_a_right_gradient_is_ok_entry_by_entry(f, seed):
+    report = check_gradients(f, X, seed=seed)
+    assert report.ok
+    assert report["x"].verdict == "ok"
+    assert report["x"].entries == X.size
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (2, 0), (2, 1, 2)])
+def test_any_shape_goes_in_and_out(shape):
+    x = np.full(shape, 0.7)
+    assert check_gradients(lambda x: x * x, x)["x"].ok
+    assert check_gradients(lambda x: (x * x).sum(), x)["x"].ok
+
+
+def test_inputs_stand_in_containers_and_bear_their_names():
+    Layer = namedtuple("Layer", "W b")
+    layers = {"one": Layer(X, np.array([0.1, 0.2, 0.3])), "two": [X, (X.T, np.array(2.0))]}
+
+    def f(layers, bias):
+        W, b = layers["one"]
+        (other, (more, scale)) = layers["two"]
+        return mg.tanh(W + b) * other * more.T * scale + bias
+
+    report = check_gradients(f, layers, mg.Tensor(1.0, requires_grad=True, name="beta"))
+    names = [finding.name for finding in report.findings]
+    assert names == [
+        "layers['one'].W", "layers['one'].b", "layers['two'][0]", "layers['two'][1][0]",
+        "layers['two'][1][1]", "beta",
+    ]  # fmt: skip
+
+
+def test_tensor_without_gradient_is_a_constant_and_the_report_says_so():
+    labels = mg.Tensor([0, 2])
+    report = check_gradients(lambda z, t: mg.softmax_nll(z, t), X, labels)
+    assert report.constants == ["t"]
+    assert "not checked: t (constant)" in str(report)
+
+
+def test_input_that_leads_nowhere_has_gradient_zero():
+    report = check_gradients(lambda x, y: (x * x).sum(), X, X)
+    assert report["y"].verdict == "ok"
+    assert report["y"].analytic == 0
+
+
+def test_gradient_of_nothing_but_rounding_is_zero():
+    assert check_gradients(lambda x: mg.softmax(x, axis=1).sum(), X).ok
+
+
+@given(seed=seeds)
+def test_points_near_a_kink_are_no_alarm(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.choice([-1, 1], 4) * 10.0 ** rng.uniform(-9, 0, 4)
+    assert check_gradients(lambda x: abs(x) + mg.relu(x) * x, x, seed=seed).ok
+
+
+def test_views_read_only_and_reversed_arrays_are_inputs_like_others():
+    frozen = X.copy()
+    frozen.setflags(write=False)
+    for x in (X.T, X[:, ::-2], frozen, np.asfortranarray(X)):
+        assert check_gradients(lambda x: np.sin(x) * x, x).ok
+
+
+# Wrong gradients
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        lambda g, y, x: -g * np.cos(x),
+        lambda g, y, x: np.cos(x),
+        lambda g, y, x: g * g * np.cos(x),
+        lambda g, y, x: g * np.cos(x) * (1 + 1e-3),
+        lambda g, y, x: g * np.cos(x) * (1 + 9e-4),  # PyTorch's checker accepts this
+        lambda g, y, x: g * np.cos(x) * (1 + 1e-5),
+        lambda g, y, x: g * np.cos(x) * (1 + 1e-7),
+        lambda g, y, x: g * np.cos(x) + 1e-7,
+        lambda g, y, x: g * np.cos(x[::-1]),
+        lambda g, y, x: 0 * g,
+    ],
+)
+@given(seed=seeds)
+def test_a_wrong_formula_is_wrong(formula, seed):
+    planted = op_with(formula)
+    with pytest.raises(GradientError) as caught:
+        check_gradients(lambda x: np.exp(planted(x)), X, seed=seed)
+    assert caught.value.report["x"].verdict == "wrong"
+
+
+@given(seed=seeds, i=st.integers(0, 9_999))
+def test_one_wrong_entry_in_ten_thousand_is_found_and_named(seed, i):
+    x = np.random.default_rng(seed).normal(size=(100, 100))
+    where = np.unravel_index(i, x.shape)
+
+    def wrong(x):
+        g = np.cos(x)
+        g[where] *= 1.001
+        return g
+
+    report = checked(lambda x: np.sin(x).sum(), x, gradient=wrong, seed=seed)
+    assert report["x"].verdict == "wrong"
+    assert report["x"].entry == where
+    assert report.n_values < 250
+
+
+@given(seed=seeds)
+def test_wrong_sign_of_a_tiny_entry_is_found(seed):
+    scale = np.array([1.0, 2.0, 1e-6, 3.0])
+    signs = np.array([1.0, 1.0, -1.0, 1.0])
+    report = checked(
+        lambda x: np.sum(scale * np.sin(x)),
+        np.array([0.3, 0.5, 0.7, 1.1]),
+        gradient=lambda x: signs * scale * np.cos(x),
+        seed=seed,
+    )
+    assert report["x"].verdict == "wrong"
+    assert report["x"].entry == (2,)
+
+
+@given(seed=seeds)
+def test_softmax_three_times_too_steep_is_wrong(seed):
+    wrong = mg.Op(
+        lambda x: np.exp(x) / np.exp(x).sum(axis=-1, keepdims=True),
+        x=lambda g, y, x: 3 * y * (g - (g * y).sum(axis=-1, keepdims=True)),
+        name="softmax3",
+    )
+    assert checked(wrong, X, seed=seed)["x"].verdict == "wrong"
+
+
+@given(seed=seeds)
+def test_error_orthogonal_to_all_ones_is_wrong(seed):
+    error = np.array([1e-3, -2e-3, 1e-3])
+    report = checked(lambda x: np.sum(x**2), X[0], gradient=lambda x: 2 * x + error, seed=seed)
+    assert report["x"].verdict == "wrong"
+
+
+def test_formula_that_gives_more_than_zero_for_zero_is_wrong():
+    report = checked(op_with(lambda g, y, x: g * np.cos(x) + 1e-30), X)
+    assert report["x"].verdict == "wrong"
+    assert "zeros" in report["x"].detail
+
+
+def test_gradient_cut_off_is_wrong():
+    report = checked(lambda x: (x.detach() * x).sum(), X)
+    assert report["x"].verdict == "wrong"
+    assert checked(lambda x: np.sin(x.detach()).sum() + 0.0, X)["x"].verdict == "wrong"
+
+
+def test_only_the_wrong_input_is_accused():
+    wrong = mg.Op(
+        np.multiply, a=lambda g, y, a, b: g * b, b=lambda g, y, a, b: -g * a, name="times"
+    )
+    report = checked(wrong, X, X + 3)
+    assert [finding.verdict for finding in report.findings] == ["ok", "wrong"]
+
+
+def test_second_order_is_checked_too():
+    half_right = op_with(lambda g, y, x: g * mg.Tensor(np.cos(np.asarray(getattr(x, "data", x)))))
+    x = X[0]
+    assert check_gradients(lambda x: np.sin(x) * x, x, order=2).ok
+    report = checked(lambda x: half_right(x) * x, x, order=2)
+    assert [(f.order, f.verdict) for f in report.findings] == [(1, "ok"), (2, "wrong")]
+
+
+def test_second_order_of_a_linear_function_is_zero():
+    report = check_gradients(lambda x, y: x.sum() + y[0], X, X[0], order=2)
+    assert [f.analytic for f in report.findings if f.order == 2] == [0, 0]
+
+
+# Kinks
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, 1.0])
+def test_at_a_kink_every_slope_between_is_accepted_and_both_sides_are_shown(slope):
+    relu = mg.Op(
+        lambda x: np.maximum(x, 0),
+        x=lambda g, y, x: np.where(x > 0, g, np.where(x == 0, slope * g, 0)),
+        name="relu",
+    )
+    report = check_gradients(lambda x: relu(x).sum(), np.array([1.0, 0.0, -2.0]))
+    finding = report["x"]
+    assert (finding.verdict, finding.ok, finding.entry) == ("at a kink", True, (1,))
+    np.testing.assert_allclose(finding.sides, (0, 1), atol=1e-9)
+    assert finding.analytic == pytest.approx(slope)
+
+
+@pytest.mark.parametrize("slope", [-0.1, 1.1])
+def test_at_a_kink_a_slope_outside_is_an_error(slope):
+    wrong = op_with(
+        lambda g, y, x: np.where(x > 0, g, np.where(x == 0, slope * g, 0)),
+        lambda x: np.maximum(x, 0),
+    )
+    report = checked(lambda x: wrong(x).sum(), np.array([1.0, 0.0, -2.0]))
+    assert (report["x"].verdict, report["x"].ok) == ("at a kink", False)
+    assert report.suspect.op is wrong
+
+
+def test_where_several_kinks_meet_the_gradient_need_not_lie_between():
+    # 2 relu(x) - relu(x) - ... : both sides have slope 1 or more, the gradient is 0
+    x = np.array([0.0])
+    report = check_gradients(lambda x: (2 * mg.relu(x) - 3 * mg.relu(-x)).sum(), x)
+    assert report["x"].sides == pytest.approx((3, 2))
+    assert report["x"].analytic == 0
+    assert "several kinks" in report["x"].detail
+
+
+def test_wrong_elsewhere_is_wrong_though_other_entries_are_at_a_kink():
+    wrong = op_with(lambda g, y, x: g * np.cos(x) * 1.01)
+    report = checked(lambda x: abs(x) + wrong(x), np.array([0.0, 0.5]))
+    assert report["x"].verdict == "wrong"
+
+
+# What cannot be told
+
+
+def test_function_that_computes_in_float32_is_resolved_to_float32_only():
+    def f(x):
+        return np.sin(x.astype(np.float32)).sum()
+
+    report = checked(f, X)
+    assert report["x"].verdict == "unresolvable"
+    assert 1e-7 < report["x"].power < 1e-2
+    assert check_gradients(f, X, claim=0.1).ok
+
+
+def test_float32_inputs_are_widened():
+    report = check_gradients(lambda x: np.sin(x) * x, X.astype(np.float32))
+    assert report["x"].dtype == np.float32
+    assert report["x"].power < 1e-9
+
+
+def test_float32_gradient_that_is_not_the_wide_one_rounded_is_wrong():
+    def rounded(g, y, x):
+        return g * np.cos(x) if x.dtype == np.float64 else g * (np.cos(x) + x.dtype.type(0.1))
+
+    report = checked(op_with(rounded), X.astype(np.float32))
+    assert report["x"].verdict == "wrong"
+    assert "float32" in report["x"].detail
+
+
+def test_planted_error_below_the_stated_power_is_not_seen_but_the_power_says_so():
+    report = checked(
+        lambda x: 1e9 + np.sum(np.sin(x)), X[0], gradient=lambda x: np.cos(x) * (1 + 1e-7), claim=1
+    )
+    assert report["x"].power > 1e-7
+
+
+# Misbehaviour
+
+
+def test_random_functions_are_not_deterministic():
+    rng = np.random.default_rng(0)
+    report = checked(lambda x: (x * rng.normal()).sum(), X)
+    assert report["x"].verdict == "not deterministic"
+
+
+@pytest.mark.parametrize("draw", [np.random.normal, random.random])
+def test_drawing_from_the_global_random_state_is_noticed(draw):
+    def f(x):
+        draw()
+        return x.sum()
+
+    report = checked(f, X)
+    assert report["x"].verdict == "not deterministic"
+    assert "global random state" in report["x"].detail
+
+
+def test_gradient_that_differs_at_the_second_call_is_not_deterministic():
+    calls = []
+
+    def gradient(x):
+        calls.append(x)
+        return np.cos(x) * len(calls)
+
+    report = checked(lambda x: np.sin(x).sum(), X, gradient=gradient)
+    assert report["x"].verdict == "not deterministic"
+
+
+def test_input_that_is_written_is_named():
+    def by_hand(x, y):
+        y *= 2
+        return (x * y).sum()
+
+    report = checked(by_hand, X, X.copy(), gradient=lambda x, y: (y, x))
+    assert [f.verdict for f in report.findings] == ["not checked", "mutates its input"]
+    assert not report.ok
+
+    def by_graph(x):
+        with mg.no_grad():
+            x *= 2
+        return x.sum()
+
+    assert checked(by_graph, X)["x"].verdict == "mutates its input"
+
+
+@pytest.mark.parametrize(
+    ("gradient", "said"),
+    [
+        (lambda x: np.cos(x)[:, :1], r"float64\[2, 1\], not float64\[2, 3\]"),
+        (lambda x: np.cos(x).astype(np.float32), r"float32\[2, 3\], not float64\[2, 3\]"),
+        (lambda x: np.ones(x.shape, int), r"int64\[2, 3\], not float64\[2, 3\]"),
+    ],
+)
+def test_wrong_shape_or_dtype_says_both(gradient, said):
+    with pytest.raises(GradientError, match=said) as caught:
+        check_gradients(lambda x: np.sin(x).sum(), X, gradient=gradient)
+    assert caught.value.report["x"].verdict == "wrong shape or dtype"
+
+
+def test_widened_dtype_of_a_narrow_input_is_wrong():
+    report = checked(
+        lambda x: np.sin(x).sum(), X.astype(np.float32), gradient=lambda x: np.cos(x.astype(float))
+    )
+    assert report["x"].verdict == "wrong shape or dtype"
+
+
+def test_values_and_gradients_that_are_not_finite_are_named():
+    assert checked(lambda x: np.log(x), np.array([1.0, 0.0]))["x"].verdict == "not finite"
+    report = checked(lambda x: np.sqrt(x), np.array([1.0, 0.0]))
+    assert report["x"].verdict == "not finite"
+    assert "inf at [1]" in report["x"].detail
+
+
+def test_exception_inside_the_function_says_what_was_moved():
+    def f(x):
+        if x.data[1] != X[0, 1]:
+            raise OSError("no such value")
+        return x.sum()
+
+    with pytest.raises(OSError, match="no such value") as caught:
+        check_gradients(f, X[0])
+    assert "x was moved" in caught.value.__notes__[0]
+
+
+def test_checks_leave_the_global_random_states_alone():
+    before = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    check_gradients(lambda x: np.sin(x), X)
+    assert random.getstate() == before[0]
+    assert np.array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("f", "inputs", "said"),
+    [
+        (lambda x: x, [np.array([1, 2])], "x is int64, which has no gradient"),
+        (lambda x: x, [3], "x is int64"),
+        (lambda x: x, [np.array([True])], "x is bool"),
+        (lambda x: x, ["text"], "x is a str"),
+        (lambda x: x, [None], "x is None"),
+        (lambda x: x, [np.array([1j])], "x is complex128"),
+        (lambda x: x, [np.broadcast_to(X[0], (2, 3))], "share memory"),
+        (lambda x: x, [np.lib.stride_tricks.sliding_window_view(X[0], 2)], "share memory"),
+        (lambda x: x, [mg.Tensor(X)], "no differentiable input"),
+        (lambda: None, [], "no differentiable input"),
+        (lambda x: [x, x], [X], "returned a list of 2; expected one Tensor"),
+        (lambda x: (x, x), [X], "returned a tuple of 2"),
+        (lambda x: x.data, [X], r"returned float64\[2, 3\]; expected one Tensor"),
+        (lambda x: None, [X], "returned None"),
+        (lambda x: x > 0, [X], "returned bool, not floats"),
+        (lambda x: x[: int(100 * float(x.data[0, 0])) % 2 + 1], [X], "entries, not"),
+    ],
+)
+def test_bad_input_is_an_error_that_says_what_was_given(f, inputs, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        check_gradients(f, *inputs)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "said"),
+    [
+        (lambda p: None, "returned None"),
+        (lambda p: p["W"], "expected a dict that has W, b too"),
+        (lambda p: {"W": X}, "a dict of W; expected a dict that has b too"),
+        (lambda p: (X, X), "a tuple of 2"),
+    ],
+)
+def test_gradient_in_other_containers_is_an_error(gradient, said):
+    with pytest.raises(TypeError, match=said):
+        check_gradients(lambda p: np.sum(p["W"] + p["b"]), {"W": X, "b": X}, gradient=gradient)
+
+
+def test_gradients_of_several_inputs_are_a_tuple():
+    assert check_gradients(lambda x, y: np.sum(x * y), X, X + 1, gradient=lambda x, y: (y, x)).ok
+    with pytest.raises(TypeError, match="expected 2 gradients"):
+        check_gradients(lambda x, y: np.sum(x * y), X, X, gradient=lambda x, y: y)
+
+
+def test_gradient_by_hand_needs_a_number():
+    with pytest.raises(TypeError, match="it is one number"):
+        check_gradients(np.sin, X, gradient=np.cos)
+    with pytest.raises(TypeError, match="leave out gradient="):
+        check_gradients(lambda x: mg.Tensor(x).sum(), X, gradient=np.cos)
+    with pytest.raises(ValueError, match="order=2 needs a function that makes a graph"):
+        check_gradients(lambda x: np.sin(x).sum(), X, gradient=np.cos, order=2)
+
+
+def test_order_is_one_or_two():
+    with pytest.raises(ValueError, match="order is 1 or 2, not 3"):
+        check_gradients(np.sin, X, order=3)
+
+
+# The report
+
+
+def test_report_reads_like_a_table_and_says_what_it_would_have_seen():
+    wrong = op_with(lambda g, y, x: g * np.cos(x) * 1.01)
+    with pytest.raises(AssertionError) as caught:
+        check_gradients(lambda x, b: (wrong(x) + b).sum(), X, X[0], seed=5)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "gradient of <lambda>: x wrong"
+    assert lines[1].startswith("input  type           verdict  worst at")
+    assert lines[2].startswith("x      float64[2, 3]  wrong")
+    assert lines[3].startswith("b      float64[3]     ok")
+    assert lines[4] == "the formula of x in op planted is wrong by itself"
+    assert lines[5].endswith("of its gradient; seed=5")
+
+
+def test_same_seed_gives_the_same_report():
+    reports = [str(check_gradients(lambda x: np.sin(x), X, seed=3)) for _ in range(2)]
+    assert reports[0] == reports[1]
+    assert str(check_gradients(lambda x: np.sin(x), X)) != reports[0]
+
+
+def test_suspect_is_the_first_node_whose_own_formula_is_wrong_and_is_drawn():
+    wrong = op_with(lambda g, y, x: g * np.cos(x) * 1.01)
+
+    def f(x, t):
+        hidden = mg.relu(wrong(np.exp(x) / 2))
+        return mg.softmax_nll(hidden, t) + mg.elastic_net(hidden, 0.1, 0.2)
+
+    report = checked(f, X, mg.Tensor([0, 2]))
+    assert report.suspect.op is wrong
+    assert "planted" in report.draw().source
+    assert "softmax_nll" not in report.draw().source
+
+
+def test_right_ops_are_never_suspects():
+    report = checked(lambda x: mg.softmax_nll(x.detach() * x, [0, 1]), X)
+    assert not report.ok
+    assert report.suspect is None
+    assert "softmax_nll" in report.draw().source
+
+
+def test_a_function_in_plain_numpy_has_no_drawing():
+    report = check_gradients(lambda x: np.sin(x).sum(), X, gradient=np.cos)
+    with pytest.raises(ValueError, match="no graph"):
+        report.draw()
+
+
+def test_findings_are_found_by_name():
+    report = check_gradients(lambda x: np.sin(x), X)
+    assert bool(report)
+    with pytest.raises(KeyError, match="'y' is not one of x"):
+        report["y"]
+
+
+def test_large_inputs_are_checked_along_directions_within_the_budget():
+    rng = np.random.default_rng(0)
+    model = mg.nn.MLP((784, 50, 10), seed=0)
+    parameters = {name: p.data for name, p in model.parameters().items()}
+    x, labels = rng.normal(size=(100, 784)), rng.integers(10, size=100)
+
+    def risk(p, x):
+        hidden = mg.relu(mg.linear(x, p["W1"], p["b1"]))
+        return mg.softmax_nll(mg.linear(hidden, p["W2"], p["b2"]), labels)
+
+    report = check_gradients(risk, parameters, x, seed=0)
+    assert report.n_values + report.n_gradients <= 200
+    assert "not entry by entry: p['W1']" in str(report)
+    assert report["p['W1']"].power < 1e-5
+
+
+def test_a_larger_budget_checks_more_entries():
+    x = np.random.default_rng(0).normal(size=50)
+    assert check_gradients(lambda x: np.sin(x), x)["x"].entries == 0
+    assert check_gradients(lambda x: np.sin(x), x, budget=1000)["x"].entries == 50
