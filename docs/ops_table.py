@@ -70,13 +70,18 @@ def forward(op: Op) -> str:
     """How drawings write a call."""
     names = dict(zip(op.input_names, op.input_names)) | {name: name for name in op.defaults}
     if "y" in op.texts:
-        return _code(op.texts["y"].format(**names))
+        return _code(op.texts["y"].format(**names)) + of_shapes(op)
     if op.symbol and len(op.input_names) == 2:
-        return _code(f" {op.symbol} ".join(op.input_names))
+        return _code(f" {op.symbol} ".join(op.input_names)) + of_shapes(op)
     if op.symbol:
         return _code(op.symbol + op.input_names[0])
     inputs = ("*inputs",) if op.each else op.input_names
     return _code(f"{op.name}({', '.join((*inputs, *op.defaults))})")
+
+
+def of_shapes(op: Op) -> str:
+    """The shapes of the inputs, where they follow a rule of their own."""
+    return f"<br>of shapes {_code(op.shapes)}" if op.shapes else ""
 
 
 def gradients(op: Op) -> str:

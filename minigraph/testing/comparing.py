@@ -17,7 +17,9 @@ ENTRY_COST = 8  # evaluations that an entry takes, as a rule
 JUMP = 1e-6  # one-sided slopes that differ by less, relative to the slope, are taken for one
 FLOOR = 0.1  # entries are moved by at least this part of their root mean square
 ROUNDINGS = 16  # by which the gradient's own sums may be off
-INVISIBLE = 100  # times the rounding noise of the function: a slope below is as good as 0
+ULPS = 4  # roundings of the output: a smaller change is as good as none
+FLAT = 1e-3  # a slope below this part of the steepest one seen is as good as 0
+SINGLE = float(np.finfo(np.float32).eps)
 
 
 class Comparison(NamedTuple):
@@ -31,8 +33,10 @@ class Comparison(NamedTuple):
         The sum of the absolute values of its parts.
     slopes : Slopes
         By differences.
-    rounding : (k,) ndarray
-        The error of `analytic`.
+    eps : float
+        The relative rounding error.
+    noise, floor : (k,) ndarray
+        The rounding noise of the output, as measured, and the least that it can be.
     entry : tuple of int or None
         The only one that was moved; None for a direction.
     length : float
@@ -42,14 +46,16 @@ class Comparison(NamedTuple):
     analytic: Array
     magnitude: Array
     slopes: Slopes
-    rounding: Array
+    eps: float
+    noise: Array
+    floor: Array
     entry: tuple[int, ...] | None = None
     length: float = 1.0
 
     @property
     def room(self) -> Array:
         """By how much the two may differ."""
-        return self.slopes.error + self.rounding
+        return self.slopes.error + ROUNDINGS * self.eps * self.magnitude
 
     @property
     def gap(self) -> Array:
@@ -70,8 +76,13 @@ class Comparison(NamedTuple):
     @property
     def kink(self) -> Array:
         """Where the one-sided slopes differ visibly."""
-        size = np.maximum(self.magnitude, np.abs(self.slopes.slope))
-        return self.slopes.at_kink & (np.abs(self.slopes.jump) > JUMP * size)
+        large = JUMP * np.maximum(self.magnitude, np.abs(self.slopes.slope))
+        return self.slopes.at_kink & (np.abs(self.slopes.jump) > large)
+
+    @property
+    def size(self) -> Array:
+        """How large the slopes are."""
+        return np.maximum(np.abs(self.analytic), np.abs(self.slopes.slope))
 
     @property
     def off(self) -> bool:
@@ -93,12 +104,24 @@ class Comparison(NamedTuple):
         with np.errstate(invalid="ignore", divide="ignore"):
             return float(np.nanmin(self.room / np.abs(self.analytic), initial=np.inf))
 
-    def is_zero(self, noise: Array, eps: float) -> bool:
-        """Whether both say that there is no slope which rounding would let anyone see."""
-        small = self.magnitude <= INVISIBLE * noise
-        error = self.slopes.error
-        certain = (error <= noise / eps**0.5) | (error <= ENTRY_GOAL * self.slopes.steepest)
-        return bool((small & certain).all() and not self.off)
+    @property
+    def measured(self) -> bool:
+        """Whether there are differences, with an error bar, for every cotangent."""
+        return bool(np.isfinite(self.slopes.error).all())
+
+    @property
+    def still(self) -> bool:
+        """Whether the function did not change at all."""
+        return bool((self.slopes.steepest == 0).all())
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether both say that there is no slope, as far as rounding lets anyone see."""
+        error, steepest = self.slopes.error, self.slopes.steepest
+        certain = (error <= self.noise / self.eps**0.5) | (error <= ENTRY_GOAL * steepest)
+        flat = (self.analytic == 0) & (np.abs(self.slopes.slope) + error <= FLAT * steepest)
+        zero = flat | ((self.magnitude <= ULPS * self.floor) & certain)
+        return bool(zero.all()) and self.measured and not self.off
 
 
 class Measurements:
@@ -112,6 +135,8 @@ class Measurements:
     y : ndarray
         Its output.
     cotangents : (k, ...) ndarray
+    places : list of int
+        The inputs whose gradients are of the right types.
     rng : numpy.random.Generator
     budget : int
         Evaluations of the function and its gradient, after which no more is begun.
@@ -123,6 +148,7 @@ class Measurements:
         arrays: list[Array],
         y: Array,
         cotangents: Array,
+        places: list[int],
         rng: np.random.Generator,
         budget: int,
     ) -> None:
@@ -133,18 +159,38 @@ class Measurements:
         self.rng = rng
         self.budget = budget
         pulled = [function.pull(arrays, w) for w in cotangents]
-        self.gradients = [np.array([g.ravel() for g in gs], float) for gs in zip(*pulled)]
-        self.eps = float(max(np.finfo(a.dtype).eps for a in (y, *arrays)))
+        self.gradients = {i: np.array([g[i].ravel() for g in pulled], float) for i in places}
         self.scales = [step_lengths(array) for array in arrays]
-        everything = [scale * away_from_zero(rng, scale.shape) for scale in self.scales]
-        self.noise = self._line(dict(enumerate(everything)), None, "along a random direction").noise
+        self.eps = float(max(np.finfo(a.dtype).eps for a in (y, *arrays)))
+        self.noise, self.floor = self._measured_noise()
+        self.first = min(0.25, max(FIRST, 400 * self.eps**0.5))  # room for some steps
+
+    def _measured_noise(self) -> tuple[Array, Array]:
+        """Measure the rounding noise, all entries moved by a tiny part of their own size."""
+        steps = {
+            i: away_from_zero(self.rng, a.shape) * (np.abs(a) if a.any() else 1.0)
+            for i, a in enumerate(self.arrays)
+        }
+        line = self._line(steps)
+        if not np.isfinite(line.noise).all():  # zeros at the edge of a domain stay where they are
+            line = self._line({i: step for i, step in steps.items() if self.arrays[i].any()})
+        least = line.least
+        if line.coarse and self.eps < SINGLE:  # as where it computes in float32 inside
+            self.eps = SINGLE
+            line = self._line(steps)
+        return line.noise, least
+
+    def _relative(self, place: int, step: Array) -> Array:
+        """Shorten a step so that no entry moves further than its own size."""
+        array, scale = self.arrays[place], self.scales[place]
+        return np.asarray(step / scale * np.where(array == 0, scale, np.abs(array)))
 
     @property
     def left(self) -> int:
         """How many evaluations may still be spent."""
         return self.budget - self.function.n_values - self.function.n_gradients
 
-    def _line(self, steps: dict[int, Array], noise: Array | None, how: str) -> Line:
+    def _line(self, steps: dict[int, Array], how: str = "along a random direction") -> Line:
         names = ", ".join(self.function.names[place] for place in steps)
 
         def function(t: float) -> Array:
@@ -160,40 +206,49 @@ class Measurements:
                 )
             return y.ravel().astype(float)
 
-        return Line(function, self.y, self.cotangents, self.eps, noise)
+        return Line(function, self.y, self.cotangents, self.eps)
 
     def _along(
-        self, place: int, step: Array, how: str, first: float = FIRST, goal: float = GOAL
+        self, place: int, step: Array, how: str, first: float, goal: float = GOAL
     ) -> Comparison:
         products = self.gradients[place] * step.ravel()
         magnitude = np.abs(products).sum(axis=1)
-        slopes = self._line({place: step}, self.noise, how).slopes(magnitude, first, goal)
-        return Comparison(products.sum(axis=1), magnitude, slopes, ROUNDINGS * self.eps * magnitude)
+        slopes = self._line({place: step}, how).slopes(self.noise, magnitude, first, goal)
+        return Comparison(products.sum(axis=1), magnitude, slopes, self.eps, self.noise, self.floor)
 
     def direction(self, place: int) -> Comparison:
         """Compare along a random direction through all entries of an input."""
-        array, scale, how = self.arrays[place], self.scales[place], "along a random direction"
-        step = scale * away_from_zero(self.rng, array.shape)
-        compared = self._along(place, step, how)
-        if not np.isfinite(compared.slopes.error).all():  # out of the domain: smaller where small
-            step = step / scale * np.where(array == 0, scale, np.abs(array))
-            compared = self._along(place, step, how)
-        if compared.off:  # a second look, at other points, before anyone is accused
-            again = self._along(place, step, how, SECOND_LOOK * FIRST)
-            compared = min(compared, again, key=lambda c: c.excess)
+        how = "along a random direction"
+        step = self.scales[place] * away_from_zero(self.rng, self.arrays[place].shape)
+        compared = self._along(place, step, how, self.first)
+        if compared.off or not compared.measured:  # a second look before anyone is accused
+            again = self._along(place, step, how, SECOND_LOOK * self.first)
+            compared = _settled(compared, again)
+        if compared.off or not compared.measured:  # entries of very different sizes?
+            step = self._relative(place, step)
+            compared = _settled(compared, self._along(place, step, how, self.first))
         return compared
 
     def entry(self, place: int, entry: int) -> Comparison:
         """Compare along one entry, counted in C order."""
-        step = np.zeros(self.arrays[place].shape)
-        index = tuple(int(i) for i in np.unravel_index(entry, step.shape))
-        step[index] = self.scales[place][index]
-        first = max(ENTRY_FIRST, min(FIRST, 100 * self.eps**0.5))  # room for some steps
-        compared = self._along(place, step, f"at {list(index)}", first, ENTRY_GOAL)
-        if compared.off:
-            again = self._along(place, step, f"at {list(index)}", SECOND_LOOK * FIRST)
-            compared = min(compared, again, key=lambda c: c.excess)
-        return compared._replace(entry=index, length=float(step[index]))
+        array = self.arrays[place]
+        index = tuple(int(i) for i in np.unravel_index(entry, array.shape))
+        scale, own = float(self.scales[place][index]), float(abs(array[index]))
+        first = self.first if self.eps >= SINGLE else ENTRY_FIRST
+        looks = [(scale, first, ENTRY_GOAL), (scale, SECOND_LOOK * self.first, GOAL)]
+        if 0 < own < scale:
+            looks.append((own, self.first, GOAL))
+        found: Comparison | None = None
+        for length, first, goal in looks:  # the next one, where the last accuses, or sees nothing
+            step = np.zeros(array.shape)
+            step[index] = length
+            compared = self._along(place, step, f"at {list(index)}", first, goal)
+            compared = compared._replace(entry=index, length=length)
+            found = compared if found is None else _settled(found, compared)
+            if found.measured and not found.off:
+                break
+        assert found is not None
+        return found
 
     def affords(self, place: int) -> bool:
         """Tell whether the budget allows to compare every entry of an input."""
@@ -208,7 +263,7 @@ class Measurements:
             part = np.zeros(array.size)
             part[entries] = step.ravel()[entries]
             compared = self._along(
-                place, part.reshape(array.shape), "in some entries", ENTRY_FIRST, ENTRY_GOAL
+                place, part.reshape(array.shape), "in some entries", self.first, ENTRY_GOAL
             )
             return compared.analytic - compared.slopes.slope
 
@@ -222,6 +277,19 @@ class Measurements:
             else:
                 kept, total = rest, total - off
         return int(kept[0])
+
+
+def _settled(first: Comparison, again: Comparison) -> Comparison:
+    """Choose of two looks: the second overrules an accusation only if it would have seen it too."""
+    if not first.measured or not again.measured:
+        return first if first.measured else again
+    accusation = np.max(first.gap / first.size, where=first.gap > first.room, initial=0)
+    sees = np.min(again.room / again.size, initial=np.inf)
+    return first if not again.off and sees > accusation else min(first, again, key=_excess)
+
+
+def _excess(compared: Comparison) -> float:
+    return compared.excess
 
 
 def away_from_zero(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:

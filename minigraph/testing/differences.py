@@ -14,6 +14,7 @@ References
 """
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ GOAL = 1e-10  # an error this small relative to the slope is small enough
 NOISE = 10  # evaluations that measure the rounding noise
 TINY = 0.45  # they are taken within steps of eps to this power
 SIGMAS = 6.0  # times the noise measured
+COARSE = 1000  # times the rounding of the output: jumps that are not its own
 
 _DEGREE = 4
 _TIMES = np.arange(1, NOISE + 1) * (np.sqrt(5) - 1) / 2 % 1
@@ -79,8 +81,6 @@ class Line:
         What the output is multiplied with.
     eps : float
         The relative rounding error of the function's arithmetic.
-    noise : (k,) ndarray, optional
-        Of the outputs times the cotangents, if it is known already.
     """
 
     def __init__(
@@ -89,34 +89,57 @@ class Line:
         start: Array,
         cotangents: Array,
         eps: float,
-        noise: Array | None = None,
     ) -> None:
         self.function = function
         self.start = start
         self.cotangents = cotangents
         self.eps = eps
-        self.noise = self._measured_noise() if noise is None else noise
 
     def _moved(self, t: float) -> Array:
         """Give the change of the output, before it is summed up: so little is lost by rounding."""
         return self.function(t) - self.start
 
-    def _measured_noise(self) -> Array:
-        """Measure how far the outputs scatter about a smooth curve, over tiny steps.
+    @cached_property
+    def _tiny(self) -> Array:
+        """The changes after tiny steps.
 
-        The points are irregular, or the rounding of x + t d would follow a pattern; and all on one
+        The steps are irregular, or the rounding of x + t d would follow a pattern; and all on one
         side of 0, where a kink may be.
         """
-        values = np.array([self.cotangents @ self._moved(t * self.eps**TINY) for t in _TIMES])
-        scatter = np.sqrt(np.sum((_RESIDUALS @ values) ** 2, axis=0) / (NOISE - _DEGREE - 1))
-        least = self.eps * np.linalg.norm(self.cotangents * self.start, axis=1)
-        return np.where(np.isfinite(scatter), np.maximum(scatter, least), np.inf)
+        return np.array([self.cotangents @ self._moved(t * self.eps**TINY) for t in _TIMES])
 
-    def slopes(self, scale: Array, first: float = FIRST, goal: float = GOAL) -> Slopes:
+    @property
+    def least(self) -> Array:
+        """The least rounding noise that the outputs can have, for each cotangent."""
+        return self.eps * _norm(self.cotangents * self.start, axis=1)
+
+    @cached_property
+    def noise(self) -> Array:
+        """The rounding noise: how far the outputs scatter about a smooth curve, over tiny steps."""
+        scatter = _norm(_RESIDUALS @ self._tiny, axis=0) / np.sqrt(NOISE - _DEGREE - 1)
+        return np.where(np.isfinite(scatter), np.maximum(scatter, self.least), np.inf)
+
+    @property
+    def coarse(self) -> bool:
+        """Whether the outputs jump, over tiny steps, by more than their own arithmetic explains."""
+        explained = COARSE * self.least
+        jumps = np.abs(np.diff(np.sort(self._tiny, axis=0), axis=0))
+        if not jumps.any():  # no change at all, where a step that is not tiny says there should be
+            tiny, small = self.eps**TINY, self.eps ** (TINY / 3)
+            change = np.abs(self.cotangents @ self._moved(small)) * (tiny / small)
+            return bool(np.any(change > explained))
+        few = len(np.unique(self._tiny, axis=0)) < NOISE / 2
+        return few and bool(np.any(np.min(jumps, 0, where=jumps > 0, initial=np.inf) > explained))
+
+    def slopes(
+        self, noise: Array, scale: Array, first: float = FIRST, goal: float = GOAL
+    ) -> Slopes:
         """Measure the slopes at 0, with ever shorter steps until that no longer helps.
 
         Parameters
         ----------
+        noise : (k,) ndarray
+            The rounding noise of the outputs.
         scale : (k,) ndarray
             How large the slopes are expected to be.
         first : float
@@ -130,11 +153,11 @@ class Line:
         while step >= last:
             up, down = self._moved(step), self._moved(-step)
             if np.isfinite(up).all() and np.isfinite(down).all():
-                noise = SIGMAS * self.noise / step
+                blur = SIGMAS * noise / step
                 right, left = self.cotangents @ up / step, self.cotangents @ down / step
                 steepest = np.max([steepest, np.abs(right), np.abs(left)], axis=0)
-                odd.add(self.cotangents @ (up - down) / (2 * step), noise)
-                even.add(self.cotangents @ (up + down) / step, 2 * noise)
+                odd.add(self.cotangents @ (up - down) / (2 * step), blur)
+                even.add(self.cotangents @ (up + down) / step, 2 * blur)
                 enough = odd.rounding_bound() | (odd.error <= goal * scale)
                 smooth = even.rounding_bound() | (even.error <= goal * scale)
                 if (enough & smooth).all():
@@ -144,6 +167,13 @@ class Line:
         unsure = np.abs(even.limit) <= even.error
         error = odd.error + np.where(unsure, (np.abs(even.limit) + even.error) / 2, 0)
         return Slopes(odd.limit, error, even.limit, even.error, steepest)
+
+
+def _norm(values: Array, axis: int) -> Array:
+    """Compute Euclidean norms, also of numbers whose squares overflow."""
+    largest = np.abs(values).max(axis=axis, keepdims=True, initial=0)
+    unit = np.where(largest > 0, largest, 1)
+    return np.asarray(np.linalg.norm(values / unit, axis=axis) * unit.squeeze(axis))
 
 
 class _Table:

@@ -1,20 +1,23 @@
 """The function under test and its gradient: called with care, counted and watched."""
 
+import copy
 import inspect
+import pickle
 import random
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
 
 import numpy as np
 
-from minigraph.arrays import Array, is_array
+from minigraph.arrays import Array, check_kind, is_array
 from minigraph.nested import Leaf, flatten
 from minigraph.op import Op
 from minigraph.ops.shaping import concatenate, reshape
 from minigraph.sweep import grad
 from minigraph.tensor import Tensor
 
-__all__ = ["Function", "HandWritten", "Misbehaviour"]
+__all__ = ["Function", "HandWritten", "Misbehaviour", "random_state_untouched", "same"]
 
 
 class Misbehaviour(Exception):
@@ -55,6 +58,10 @@ class Function:
     """
 
     def __init__(self, f: Callable[..., Any], inputs: Sequence[Any]) -> None:
+        if not callable(f):
+            raise TypeError(
+                f"check_gradients: {_kind(f)} is no function; give one, then its inputs"
+            )
         self.f = f
         self.title = getattr(f, "__name__", type(f).__name__)
         leaves, self._rebuild = _leaves(f, inputs)
@@ -66,7 +73,10 @@ class Function:
                 f"check_gradients: no differentiable input among {len(leaves)}: give arrays of "
                 "floats, or Tensors with requires_grad=True"
             )
-        self.names = [_name(leaf) for leaf in checked]
+        names = [getattr(leaf.value, "name", None) or leaf.path for leaf in checked]
+        self.names = [
+            name if names.count(name) == 1 else leaf.path for name, leaf in zip(names, checked)
+        ]
         self.arrays = [_input_array(leaf) for leaf in checked]
         self.n_values = self.n_gradients = 0
 
@@ -86,9 +96,16 @@ class Function:
         )
         return gradients
 
-    def output(self, arrays: Sequence[Array]) -> Tensor | None:
-        """Give the output with the graph behind it, if there is one."""
+    def output(self, arrays: Sequence[Array]) -> Tensor:
+        """Give the output with the graph behind it."""
         return self._call(self._given(arrays))
+
+    def at(self, arrays: list[Array]) -> Self:
+        """Give the same function with other inputs, not called yet."""
+        other = copy.copy(self)
+        other.arrays = arrays
+        other.n_values = other.n_gradients = 0
+        return other
 
     def second_order(self, cotangent: Array) -> "Function":
         """Give the gradient of (cotangent · output), joined into one vector, as a function."""
@@ -118,9 +135,8 @@ class Function:
     # Calls
 
     def _watched(self, arrays: Sequence[Array], call: Callable[[Any], Any], moved: str) -> Any:
-        """Call with copies of `arrays`; see to it that they, and the random state, stay as is."""
+        """Call with copies of `arrays`, and see to it that they stay as they are."""
         given = self._given(arrays)
-        states = _random_states()
         try:
             with np.errstate(all="ignore"):
                 result = call(given)
@@ -133,10 +149,6 @@ class Function:
         for place, (after, before) in enumerate(zip(given, arrays)):
             if not same(np.asarray(after.data if isinstance(after, Tensor) else after), before):
                 raise Misbehaviour("mutates its input", f"{self.names[place]} was written", place)
-        if not _same_states(states, _random_states()):
-            raise Misbehaviour(
-                "not deterministic", "it draws from the global random state; pass a seed or rng"
-            )
         return result
 
     def _given(self, arrays: Sequence[Array]) -> list[Any]:
@@ -190,15 +202,14 @@ class HandWritten(Function):
         self, f: Callable[..., Any], inputs: Sequence[Any], gradient: Callable[..., Any]
     ) -> None:
         super().__init__(f, inputs)
+        if not callable(gradient):
+            raise TypeError(f"check_gradients: gradient is {_kind(gradient)}, not a function")
         self.gradient = gradient
         self._n_arguments = len(inputs)
 
-    def output(self, arrays: Sequence[Array]) -> None:
-        """There is no graph."""
-
-    def second_order(self, cotangent: Array) -> Function:
-        """There is none: the gradient has no gradient of its own."""
-        raise ValueError("check_gradients: order=2 needs a function that makes a graph")
+    def output(self, arrays: Sequence[Array]) -> Tensor:
+        """Say that there is no graph."""
+        raise ValueError("draw: a function in plain NumPy leaves no graph")
 
     def _given(self, arrays: Sequence[Array]) -> list[Any]:
         return [array.copy() for array in arrays]
@@ -219,7 +230,7 @@ class HandWritten(Function):
         if not isinstance(y, np.ndarray) or y.size != 1 or y.dtype.kind != "f":
             raise TypeError(
                 f"check_gradients: {self.title} returned {_kind(y)}; with gradient=... it is one "
-                "number (a loss)"
+                "float (a loss)"
             )
         return y.reshape(())
 
@@ -236,7 +247,9 @@ def _matched(found: Any, wanted: Any, what: str) -> list[Any]:
     """List the gradients that stand where `wanted` has names of inputs."""
     if isinstance(wanted, str):
         if found is None or isinstance(found, dict | list | tuple):
-            raise TypeError(f"check_gradients: {what} returned {_kind(found)} for {wanted}")
+            raise TypeError(
+                f"check_gradients: {what} returned {_kind(found)} for {wanted}; expected one array"
+            )
         return [found]
     if isinstance(wanted, dict):
         missing = [str(key) for key in wanted if not isinstance(found, dict) or key not in found]
@@ -285,10 +298,6 @@ def _is_constant(value: Any) -> bool:
     return isinstance(value, Tensor) and not value.requires_grad
 
 
-def _name(leaf: Leaf) -> str:
-    return getattr(leaf.value, "name", None) or leaf.path
-
-
 def _short(path: str) -> str:
     """Give the last part of a path, as drawings show it: W1 for params['W1']."""
     return path.rpartition("['")[2].removesuffix("']")
@@ -301,6 +310,10 @@ def _input_array(leaf: Leaf) -> Array:
             f"check_gradients: {leaf.path} is {_kind(value)}; inputs are arrays and Tensors, in "
             "nested dicts, lists and tuples. Close over the rest: lambda x: f(x, option)"
         )
+    if isinstance(value, np.matrix):
+        raise TypeError(f"check_gradients: {leaf.path} is a np.matrix, whose * is @; give an array")
+    if isinstance(value, np.ma.MaskedArray):
+        check_kind(value, f"check_gradients: {leaf.path}")
     array = np.asarray(value)
     if array.dtype.kind != "f":
         raise TypeError(
@@ -312,7 +325,7 @@ def _input_array(leaf: Leaf) -> Array:
             f"check_gradients: entries of {leaf.path} share memory (strides {array.strides}), so "
             "none can be moved alone; give a copy"
         )
-    return array.copy()
+    return array.astype(array.dtype.newbyteorder("="))
 
 
 def overlaps(array: Array) -> bool:
@@ -335,7 +348,7 @@ def _kind(value: Any) -> str:
     return "None" if value is None else f"a {type(value).__name__}"
 
 
-# The random state, and equality
+# What must not change
 
 
 def same(a: Array, b: Array) -> bool:
@@ -343,10 +356,16 @@ def same(a: Array, b: Array) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)
 
 
-def _random_states() -> tuple[Any, Any]:
-    return random.getstate(), np.random.get_state()  # noqa: NPY002 (the state that others use)
+@contextmanager
+def random_state_untouched() -> Iterator[None]:
+    """Raise a `Misbehaviour` if the block draws from the random states that all code shares."""
+    before = _random_state()
+    yield
+    if _random_state() != before:
+        raise Misbehaviour(
+            "not deterministic", "it draws from the global random state; give it a seed or an rng"
+        )
 
 
-def _same_states(a: tuple[Any, Any], b: tuple[Any, Any]) -> bool:
-    (_, keys, *rest), (_, other_keys, *other_rest) = a[1], b[1]
-    return bool(a[0] == b[0] and rest == other_rest and np.array_equal(keys, other_keys))
+def _random_state() -> bytes:
+    return pickle.dumps((random.getstate(), np.random.get_state()))  # noqa: NPY002

@@ -1,12 +1,13 @@
 """What a check found: one finding per input, printed as a table that people can read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from minigraph.drawing import Drawing, draw
 from minigraph.tensor import Tensor
+from minigraph.testing.functions import Function
 
 __all__ = ["Finding", "GradientError", "Report"]
 
@@ -28,7 +29,9 @@ class Finding:
         ``wrong shape or dtype``, ``mutates its input`` or ``not finite``; ``not checked``, where
         another input ended the check.
     ok : bool
-        Whether the gradient may be believed: ``ok``, or ``at a kink`` and a subgradient.
+        Whether the gradient may be believed.
+    valid : bool
+        At a kink, whether the gradient lies between the one-sided slopes.
     order : int
         1; 2 for the gradient of the gradient.
     entry : tuple of int or None
@@ -38,7 +41,10 @@ class Finding:
     sides : (float, float) or None
         The one-sided slopes at a kink.
     power : float
-        The smallest relative error of this input's gradient that would have been caught here.
+        The smallest relative error of this input's whole gradient that would have been caught.
+    entry_power : float
+        The smallest relative error that would have been caught in every single entry that was
+        checked; the smaller an entry is beside the others, the less of it can be seen.
     entries : int
         How many entries were checked one by one.
     detail : str
@@ -50,6 +56,7 @@ class Finding:
     dtype: Any
     verdict: str = NOT_CHECKED
     ok: bool = False
+    valid: bool = True
     order: int = 1
     entry: tuple[int, ...] | None = None
     analytic: float = np.nan
@@ -57,6 +64,7 @@ class Finding:
     error: float = np.nan
     sides: tuple[float, float] | None = None
     power: float = np.nan
+    entry_power: float = np.nan
     entries: int = 0
     detail: str = ""
 
@@ -65,9 +73,9 @@ class Finding:
         """Number of entries."""
         return int(np.prod(self.shape))
 
-    def settle(self, verdict: str, detail: str = "", ok: bool = False) -> None:
+    def settle(self, verdict: str, detail: str = "", ok: bool = False, valid: bool = True) -> None:
         """Give the verdict."""
-        self.verdict, self.detail, self.ok = verdict, detail, ok
+        self.verdict, self.detail, self.ok, self.valid = verdict, detail, ok, valid
 
     def cells(self) -> tuple[str, ...]:
         """Give the row of this input in the table."""
@@ -80,49 +88,55 @@ class Finding:
         return (
             self.name,
             f"{self.dtype}{list(self.shape)}",
-            self.verdict if self.ok or self.verdict != KINK else "at a kink, wrong",
+            self.verdict,
             place,
             "–" if np.isnan(self.analytic) else f"{self.analytic:.10g}",
             numeric,
-            f"{self.power:.0e}" if np.isfinite(self.power) else "–",
+            _relative(self.power),
+            _relative(self.entry_power),
             f"{self.entries} of {self.size}",
         )
 
 
-HEAD = ("input", "type", "verdict", "worst at", "gradient", "differences", "catches", "entries")
+def _relative(power: float) -> str:
+    return f"{power:.0e}" if np.isfinite(power) else "–"
 
 
-@dataclass
+HEAD = (
+    "input", "type", "verdict", "worst at", "gradient", "differences", "catches", "per entry",
+    "entries",
+)  # fmt: skip
+
+
 class Report:
     """What `check_gradients` found.
 
     Attributes
     ----------
-    title : str
-        The name of the function.
     findings : list of Finding
         One per input; with ``order=2`` a second one for the gradient of the gradient.
     seed : int
         Gives the same directions and cotangents again.
-    n_values, n_gradients : int
-        How often the function was evaluated for its value, and for its gradient.
-    constants : list of str
-        Inputs that were not checked, because they are Tensors without gradient.
-    output : Tensor or None
-        The output, if there is a graph behind it.
     suspect : Tensor or None
-        The first node of that graph whose own formula is wrong.
+        The first node of the graph whose own formula is wrong.
     """
 
-    title: str
-    findings: list[Finding]
-    seed: int
-    n_values: int = 0
-    n_gradients: int = 0
-    constants: list[str] = field(default_factory=list)
-    output: Tensor | None = field(default=None, repr=False)
-    suspect: Tensor | None = field(default=None, repr=False)
-    suspect_input: str = ""
+    def __init__(self, function: Function, seed: int) -> None:
+        self.function = function
+        self.seed = seed
+        self.findings: list[Finding] = []
+        self.suspect: Tensor | None = None
+        self.suspect_input = ""
+
+    @property
+    def n_values(self) -> int:
+        """How often the function was evaluated for its value."""
+        return self.function.n_values
+
+    @property
+    def n_gradients(self) -> int:
+        """How often it was evaluated for its gradient."""
+        return self.function.n_gradients
 
     @property
     def ok(self) -> bool:
@@ -146,26 +160,27 @@ class Report:
         ValueError
             If the function is plain NumPy, and has no graph.
         """
-        target = self.output if self.suspect is None else self.suspect
-        if target is None:
-            raise ValueError("draw: a function in plain NumPy leaves no graph")
-        return draw(target)
+        if self.suspect is not None:
+            return draw(self.suspect)
+        return draw(self.function.output(self.function.arrays))
 
     def __str__(self) -> str:
         bad = [finding for finding in self.findings if not finding.ok]
         verdicts = ", ".join(f"{f.name} {f.verdict}" for f in bad)
-        lines = [f"gradient of {self.title}: {verdicts or 'ok'}", *self._table()]
-        lines += [f"{f.name}: {f.detail}" for f in self.findings if f.detail]
+        lines = [f"gradient of {self.function.title}: {verdicts or 'ok'}", *self._table()]
+        for f in self.findings:
+            if f.detail:
+                lines.append(f"{f.name}{' (order 2)' if f.order == 2 else ''}: {f.detail}")
         if self.suspect is not None:
             lines.append(_suspicion(self.suspect, self.suspect_input))
-        unchecked = [f.name for f in self.findings if f.entries < f.size]
+        unchecked = dict.fromkeys(f.name for f in self.findings if f.entries < f.size)
         if unchecked and not bad:
             lines.append(
                 f"not entry by entry: {', '.join(unchecked)} (by random directions; a larger "
                 "budget= would)"
             )
-        if self.constants:
-            lines.append(f"not checked: {', '.join(self.constants)} (constant)")
+        if self.function.constants:
+            lines.append(f"not checked: {', '.join(self.function.constants)} (constant)")
         lines.append(
             f"{self.n_values} evaluations of the function, {self.n_gradients} of its gradient; "
             f"seed={self.seed}"

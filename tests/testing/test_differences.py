@@ -30,12 +30,17 @@ FUNCTIONS = {
 }
 
 
-def line(function, x, step=1.0, w=(1.3,), **options):
+def line(function, x, step=1.0, w=(1.0,)):
     def along(t):
         with np.errstate(all="ignore"):
             return np.atleast_1d(function(x + t * step))
 
-    return Line(along, along(0.0), np.array(w)[:, None], EPS, **options)
+    return Line(along, along(0.0), np.array(w)[:, None], EPS)
+
+
+def slopes_of(function, x, step=1.0, w=(1.0,), scale=1.0):
+    along = line(function, x, step, w)
+    return along.slopes(along.noise, np.full(len(w), scale))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -46,7 +51,7 @@ def test_true_slope_lies_within_the_error_bar(name, seed):
     x = rng.uniform(low, high)
     step = x * rng.uniform(0.5, 2) * rng.choice([-1, 1])
     true = 1.3 * derivative(x) * step
-    slopes = line(function, x, step).slopes(np.abs([true]))
+    slopes = slopes_of(function, x, step, w=[1.3], scale=abs(true))
     assert not slopes.at_kink[0]
     assert abs(slopes.slope[0] - true) <= slopes.error[0] + 4 * EPS * abs(true)
 
@@ -57,7 +62,7 @@ def test_true_slope_lies_within_the_error_bar(name, seed):
 def test_near_a_kink_the_slope_lies_within_the_error_bar_or_between_the_sides(distance, side):
     x = 1 + side * 10**distance
     true = (x > 1) + np.cos(x)
-    slopes = line(lambda x: np.maximum(x - 1, 0) + np.sin(x), x, w=[1.0]).slopes(np.ones(1))
+    slopes = slopes_of(lambda x: np.maximum(x - 1, 0) + np.sin(x), x)
     if slopes.at_kink[0]:
         low, high = sorted(np.ravel(slopes.sides))
         room = slopes.error[0] + slopes.jump_error[0]
@@ -68,16 +73,13 @@ def test_near_a_kink_the_slope_lies_within_the_error_bar_or_between_the_sides(di
 
 @pytest.mark.parametrize("left", [-2.0, 0.0])
 def test_one_sided_slopes_at_a_kink(left):
-    slopes = line(lambda t: np.where(t > 0, 5 * t, left * t) + t * t, 0.0, w=[1.0]).slopes(
-        np.ones(1)
-    )
+    slopes = slopes_of(lambda t: np.where(t > 0, 5 * t, left * t) + t * t, 0.0)
     assert slopes.at_kink[0]
     np.testing.assert_allclose(np.ravel(slopes.sides), (left, 5), atol=1e-9)
 
 
 def test_several_cotangents_are_measured_along_one_line():
-    along = line(lambda x: np.sin(x), 0.5, w=[1.0, -3.0])
-    slopes = along.slopes(np.ones(2))
+    slopes = slopes_of(np.sin, 0.5, w=[1.0, -3.0])
     np.testing.assert_allclose(slopes.slope, np.cos(0.5) * np.array([1, -3]), rtol=1e-9)
     assert (slopes.error < 1e-8).all()
 
@@ -90,10 +92,19 @@ def test_noise_is_that_of_the_arithmetic_inside():
 
 
 def test_outside_the_domain_there_is_no_slope():
-    slopes = line(np.log, 1.0, step=1e12).slopes(np.ones(1))
+    slopes = slopes_of(np.log, 1.0, step=1e12)
     assert np.isinf(slopes.error[0])
 
 
 def test_steps_that_leave_the_domain_are_shortened():
-    slopes = line(np.log, 1e-4, step=1.0, w=[1.0]).slopes(np.array([1e4]))
+    slopes = slopes_of(np.log, 1e-4, scale=1e4)
     assert abs(slopes.slope[0] - 1e4) <= slopes.error[0] < 1e-3
+
+
+def test_coarse_arithmetic_inside_is_noticed():
+    assert line(lambda x: np.sin(np.float32(x)), 0.5).coarse
+    assert not line(np.sin, 0.5).coarse
+
+
+def test_numbers_whose_squares_overflow_have_noise_too():
+    assert 1e140 < line(lambda x: 1e160 * np.sin(x), 0.5).noise[0] < 1e150
