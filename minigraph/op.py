@@ -28,6 +28,8 @@ class Kink(NamedTuple):
     gap : callable
         ``gap(*inputs, **attributes)``: an array that is 0 exactly at a kink; its magnitude is
         the distance from it.
+    jump : bool
+        Whether the value itself jumps there.
 
     Examples
     --------
@@ -39,6 +41,7 @@ class Kink(NamedTuple):
     where: str
     gradient: str
     gap: Callable[..., Any]
+    jump: bool = False
 
 
 class Op:

@@ -188,6 +188,7 @@ remainder = Op(
             "a is a multiple of b",
             "that within a period",
             lambda a, b: np.minimum(np.abs(a % b), np.abs(b - a % b)),
+            jump=True,
         )
     ],
     texts={"a": "{g}", "b": "-{g} * ({a} // {b})"},

@@ -120,27 +120,37 @@ def check_gradients(
         function.n_values += second.n_values
         function.n_gradients += second.n_gradients
     if gradient is None and not all(f.ok and f.valid for f in report.findings):
-        _accuse(report, function, seed)
+        _look_into_the_graph(report, check, seed)
     if raises and not report.ok:
         raise GradientError(report)
     return report
 
 
-def _accuse(report: Report, function: Function, seed: int) -> None:
-    """Find the first node whose own formula is wrong; at kinks, its choice too."""
+def _look_into_the_graph(report: Report, check: Check, seed: int) -> None:
+    """Find the first node whose own formula is wrong; at a kink, its choice too.
+
+    If there is none, kinks may cancel: maximum(min(x), x) is x, but where entries tie, what both
+    operations choose is not the slope 1.
+    """
+    function, kinks = check.function, False
     try:
-        nodes = Graph(function.output(function.arrays)).nodes[:SUSPECTS]
-        for node in nodes:
+        for node in Graph(function.output(function.arrays)).nodes[:SUSPECTS]:
             for slot, _ in node.formulas:
                 finding = _checked_formula(node, slot, seed)
-                if finding.verdict == WRONG or (finding.verdict == KINK and not finding.valid):
+                kinks |= finding.verdict == KINK
+                if finding.verdict == WRONG or not finding.valid:
                     assert node.op is not None
                     report.suspect, report.suspect_input = node, node.op.input_name(slot)
                     for found in report.findings:
                         found.ok &= found.valid  # several kinks are no excuse now
                     return
+        wrong = [finding.verdict == WRONG for finding in report.findings]
+        if kinks and any(wrong) and all(finding.ok for finding in check.nearby()):
+            cancel = "right nearby: here kinks of several operations cancel"
+            for finding in (f for f, is_wrong in zip(report.findings, wrong) if is_wrong):
+                finding.settle(KINK, cancel, ok=True, valid=False)
     except Exception:
-        return  # this is a hint: whatever happens here, the verdicts stand
+        return  # these are hints: whatever happens here, the verdicts stand
 
 
 def _checked_formula(node: Tensor, slot: int, seed: int) -> Finding:

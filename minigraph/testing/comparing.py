@@ -17,7 +17,7 @@ ENTRY_COST = 8  # evaluations that an entry takes, as a rule
 JUMP = 1e-6  # one-sided slopes that differ by less, relative to the slope, are taken for one
 FLOOR = 0.1  # entries are moved by at least this part of their root mean square
 ROUNDINGS = 16  # by which the gradient's own sums may be off
-ULPS = 4  # roundings of the output: a smaller change is as good as none
+INVISIBLE = 8  # times the rounding noise: a smaller change is as good as none
 FLAT = 1e-3  # a slope below this part of the steepest one seen is as good as 0
 SINGLE = float(np.finfo(np.float32).eps)
 
@@ -34,9 +34,11 @@ class Comparison(NamedTuple):
     slopes : Slopes
         By differences.
     eps : float
-        The relative rounding error.
-    noise, floor : (k,) ndarray
-        The rounding noise of the output, as measured, and the least that it can be.
+        The relative rounding error of the function.
+    noise : (k,) ndarray
+        The rounding noise of its output.
+    rounding : (k,) ndarray
+        The rounding error of `analytic`.
     entry : tuple of int or None
         The only one that was moved; None for a direction.
     length : float
@@ -48,14 +50,14 @@ class Comparison(NamedTuple):
     slopes: Slopes
     eps: float
     noise: Array
-    floor: Array
+    rounding: Array
     entry: tuple[int, ...] | None = None
     length: float = 1.0
 
     @property
     def room(self) -> Array:
         """By how much the two may differ."""
-        return self.slopes.error + ROUNDINGS * self.eps * self.magnitude
+        return self.slopes.error + self.rounding
 
     @property
     def gap(self) -> Array:
@@ -120,7 +122,7 @@ class Comparison(NamedTuple):
         error, steepest = self.slopes.error, self.slopes.steepest
         certain = (error <= self.noise / self.eps**0.5) | (error <= ENTRY_GOAL * steepest)
         flat = (self.analytic == 0) & (np.abs(self.slopes.slope) + error <= FLAT * steepest)
-        zero = flat | ((self.magnitude <= ULPS * self.floor) & certain)
+        zero = flat | ((self.magnitude <= INVISIBLE * self.noise) & certain)
         return bool(zero.all()) and self.measured and not self.off
 
 
@@ -162,10 +164,10 @@ class Measurements:
         self.gradients = {i: np.array([g[i].ravel() for g in pulled], float) for i in places}
         self.scales = [step_lengths(array) for array in arrays]
         self.eps = float(max(np.finfo(a.dtype).eps for a in (y, *arrays)))
-        self.noise, self.floor = self._measured_noise()
+        self.noise = self._measured_noise()
         self.first = min(0.25, max(FIRST, 400 * self.eps**0.5))  # room for some steps
 
-    def _measured_noise(self) -> tuple[Array, Array]:
+    def _measured_noise(self) -> Array:
         """Measure the rounding noise, all entries moved by a tiny part of their own size."""
         steps = {
             i: away_from_zero(self.rng, a.shape) * (np.abs(a) if a.any() else 1.0)
@@ -174,11 +176,10 @@ class Measurements:
         line = self._line(steps)
         if not np.isfinite(line.noise).all():  # zeros at the edge of a domain stay where they are
             line = self._line({i: step for i, step in steps.items() if self.arrays[i].any()})
-        least = line.least
         if line.coarse and self.eps < SINGLE:  # as where it computes in float32 inside
             self.eps = SINGLE
-            line = self._line(steps)
-        return line.noise, least
+            return np.maximum(self._line(steps).noise, line.least)
+        return line.noise
 
     def _relative(self, place: int, step: Array) -> Array:
         """Shorten a step so that no entry moves further than its own size."""
@@ -214,7 +215,9 @@ class Measurements:
         products = self.gradients[place] * step.ravel()
         magnitude = np.abs(products).sum(axis=1)
         slopes = self._line({place: step}, how).slopes(self.noise, magnitude, first, goal)
-        return Comparison(products.sum(axis=1), magnitude, slopes, self.eps, self.noise, self.floor)
+        narrow = float(np.finfo(self.function.arrays[place].dtype).eps)  # its constants may be, too
+        rounding = ROUNDINGS * max(self.eps, narrow) * magnitude
+        return Comparison(products.sum(axis=1), magnitude, slopes, self.eps, self.noise, rounding)
 
     def direction(self, place: int) -> Comparison:
         """Compare along a random direction through all entries of an input."""

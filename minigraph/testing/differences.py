@@ -166,6 +166,7 @@ class Line:
         # A jump that is not certain may be there: then the slope is that of one side.
         unsure = np.abs(even.limit) <= even.error
         error = odd.error + np.where(unsure, (np.abs(even.limit) + even.error) / 2, 0)
+        error += self.eps * np.nan_to_num(np.abs(odd.limit))
         return Slopes(odd.limit, error, even.limit, even.error, steepest)
 
 

@@ -65,6 +65,12 @@ class Function:
         self.f = f
         self.title = getattr(f, "__name__", type(f).__name__)
         leaves, self._rebuild = _leaves(f, inputs)
+        leaves = [
+            leaf._replace(value=Tensor(leaf.value, name=leaf.value.name))  # a copy: f may write it
+            if _is_constant(leaf.value)
+            else leaf
+            for leaf in leaves
+        ]
         self._leaves = leaves
         checked = [leaf for leaf in leaves if not _is_constant(leaf.value)]
         self.constants = [leaf.path for leaf in leaves if _is_constant(leaf.value)]

@@ -66,7 +66,10 @@ class Check:
         self._compare(self._open())
         if not same(y, function.value(function.arrays)):
             raise Misbehaviour("not deterministic", "the value at the end is not that of the start")
-        if any(f.verdict == KINK and not (f.valid and f.entries == f.size) for f in self.findings):
+        undecided = [
+            f.verdict == KINK and not (f.ok and f.entries == f.size) for f in self.findings
+        ]
+        if any(undecided):
             self._look_nearby()
 
     def _open(self) -> list[int]:
@@ -169,8 +172,15 @@ class Check:
         finding.entry_power = max((c.power for c in entries if c.analytic.any()), default=np.nan)
         if any(not c.kink.any() for c in wrong):
             finding.settle(WRONG)
-        elif wrong or any(c.wrong for c in directions):
+        elif wrong:
             finding.settle(KINK, "the gradient is not between the one-sided slopes", valid=False)
+        elif any(c.wrong for c in directions):  # the sum of what several kinks allow is no interval
+            finding.settle(
+                KINK,
+                "each entry is between its one-sided slopes, a direction is not: several kinks, or "
+                "a tie is counted twice",
+                ok=len(entries) == finding.size,
+            )
         elif kinks:
             finding.settle(KINK, "the gradient is between the one-sided slopes", ok=True)
         else:
@@ -213,32 +223,30 @@ class Check:
             left, right = compared.slopes.sides
             finding.sides = float(left[k] / unit), float(right[k] / unit)
 
-    def _look_nearby(self) -> None:
-        """See whether the gradient is right at a point close by, where no kink is.
-
-        A kink can hide what is wrong elsewhere. And where several meet, the gradient of right code
-        need not lie between the one-sided slopes.
-        """
-        function = self.function.at(
-            [
-                (a + NEARBY * step_lengths(a) * away_from_zero(self.rng, a.shape)).astype(a.dtype)
-                for a in self.function.arrays
-            ]
-        )
-        nearby = Check(function, self.rng, budget=0, claim=np.inf).run()
+    def nearby(self) -> list[Finding]:
+        """Check at a point close by, where no kink is: along one direction of each input."""
+        arrays = [
+            (a + NEARBY * step_lengths(a) * away_from_zero(self.rng, a.shape)).astype(a.dtype)
+            for a in self.function.arrays
+        ]
+        function = self.function.at(arrays)
+        findings = Check(function, self.rng, budget=0, claim=np.inf).run()
         self.function.n_values += function.n_values
         self.function.n_gradients += function.n_gradients
-        for finding, found in zip(self.findings, nearby):
+        return findings
+
+    def _look_nearby(self) -> None:
+        """Decide what a kink leaves open: it may hide what is wrong elsewhere.
+
+        And where several meet, the gradient of right code need not lie between the one-sided
+        slopes.
+        """
+        for finding, found in zip(self.findings, self.nearby()):
             if finding.verdict == KINK and found.verdict == WRONG:
                 finding.settle(WRONG, "at a kink; and wrong at a point nearby, too")
-            elif finding.verdict == KINK and found.ok and not finding.valid:
-                finding.settle(
-                    KINK,
-                    "not between the one-sided slopes, but right nearby: several kinks meet, or a "
-                    "tie is counted twice",
-                    ok=True,
-                    valid=False,
-                )
+            elif finding.verdict == KINK and found.ok and not finding.ok:
+                several = "right nearby: several kinks meet here, or a tie is counted twice"
+                finding.settle(KINK, several, ok=True, valid=finding.valid)
 
 
 def _first_not_finite(array: Array) -> str:

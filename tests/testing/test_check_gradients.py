@@ -228,6 +228,14 @@ def test_at_a_kink_every_slope_between_is_accepted_and_both_sides_are_shown(slop
     assert finding.analytic == pytest.approx(slope)
 
 
+def test_a_tie_that_is_counted_twice_is_mentioned():
+    by_hand = checked(
+        lambda x: x.max(), np.array([1.0, 1, 0]), gradient=lambda x: 1.0 * (x == x.max())
+    )
+    assert by_hand["x"].verdict == "at a kink"
+    assert "a tie is counted twice" in by_hand["x"].detail
+
+
 @pytest.mark.parametrize("slope", [-0.1, 1.1])
 def test_at_a_kink_a_slope_outside_is_an_error(slope):
     wrong = op_with(
@@ -249,6 +257,13 @@ def test_where_several_kinks_meet_the_gradient_need_not_lie_between():
     assert "several kinks meet" in report["x"].detail
 
 
+def test_kinks_that_cancel_are_no_error_of_the_graph():
+    x = np.array([1.5, 0.5, 0.5])
+    report = check_gradients(lambda x: np.log(np.maximum(np.min(x), x)), x)  # this is log(x)
+    assert (report["x"].verdict, report["x"].valid) == ("at a kink", False)
+    assert "cancel" in report["x"].detail
+
+
 def test_wrong_elsewhere_is_wrong_though_other_entries_are_at_a_kink():
     wrong = op_with(lambda g, y, x: g * np.cos(x) * 1.01)
     report = checked(lambda x: abs(x) + wrong(x), np.array([0.0, 0.5]))
@@ -268,16 +283,16 @@ def test_wrong_elsewhere_is_wrong_though_other_entries_are_at_a_kink():
 )
 @given(seed=seeds)
 def test_function_that_computes_in_float32_is_resolved_to_float32_only(f, seed):
-    report = checked(f, X, seed=seed)
+    report = checked(f, X, seed=seed, claim=0.5)
     assert report["x"].verdict == "ok"
-    assert 1e-6 < report["x"].power < 5e-2
+    assert report["x"].power > 1e-6
     assert checked(f, X, seed=seed, claim=1e-6)["x"].verdict == "unresolvable"
 
 
 def test_float32_inputs_are_widened():
     report = check_gradients(lambda x: np.sin(x) * x, X.astype(np.float32))
     assert report["x"].dtype == np.float32
-    assert report["x"].power < 1e-9
+    assert 1e-7 < report["x"].power < 1e-5  # constants inside may be of float32
 
 
 def test_float32_gradient_that_is_not_the_wide_one_rounded_is_wrong():
@@ -530,7 +545,7 @@ def test_zero_biases_and_blank_rows_are_no_error_in_a_gradient_by_hand(seed):
 
 def test_a_slope_below_the_rounding_of_the_value_cannot_be_told():
     report = checked(
-        lambda x: 1e12 + 1e-3 * np.sum(x), np.ones(2), gradient=lambda x: -1e-3 * np.ones(2)
+        lambda x: 1e12 + 1e-2 * np.sum(x), np.ones(2), gradient=lambda x: -1e-2 * np.ones(2)
     )
     assert report["x"].verdict == "unresolvable"
 
@@ -555,6 +570,31 @@ def test_a_function_that_does_not_use_its_argument_is_noticed():
     T = mg.Tensor(X, requires_grad=True)
     report = check_gradients(lambda w: (T * T).sum(), T)
     assert "does not change" in report["w"].detail
+
+
+def test_float32_constants_round_although_the_input_is_widened():
+    w = np.random.default_rng(0).uniform(0.5, 1.5, (6, 3)).astype(np.float32)
+    t, x = w[:, 0] * np.float32(0.3), np.array([0.3, -0.8, 0.5], np.float32)
+
+    def gradient(x):
+        return 2 / np.float32(6) * (w.T @ w @ x - w.T @ t)
+
+    assert check_gradients(lambda x: np.mean((w @ x - t) ** 2), x, gradient=gradient).ok
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (lambda x: mg.l2_penalty(mg.relu(x)), [[-1.5], [-0.0]]),
+        (lambda x: mg.minimum(x, x) * mg.l1_penalty(mg.minimum(x, x)), 0.0),
+        (lambda x: mg.elastic_net(x, mg.tanh(x), mg.tanh(x)), 0.0),
+        (mg.relu, [-0.0, -0.0, 2.0]),
+        (lambda x: mg.negative(x), -0.0),
+    ],
+)
+@given(seed=seeds)
+def test_right_at_zeros_and_several_kinks(f, x, seed):
+    assert check_gradients(f, np.array(x), seed=seed).ok
 
 
 def test_a_broadcast_operand_in_a_failing_graph():
