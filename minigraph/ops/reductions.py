@@ -1,5 +1,6 @@
 """Reductions: axes are summed up, or searched, and `keepdims` keeps them with size 1."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,8 @@ def _lead(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Distance between the two largest entries along the axes: 0 where they tie."""
     kept = [i for i in range(x.ndim) if axis is not None and i not in np.atleast_1d(axis) % x.ndim]
     rows = np.transpose(x, kept + [i for i in range(x.ndim) if i not in kept])
-    rows = rows.reshape(*(x.shape[i] for i in kept), -1)
+    sizes = [x.shape[i] for i in kept]
+    rows = rows.reshape(*sizes, math.prod(x.shape) // (math.prod(sizes) or 1))
     top = np.sort(rows, axis=-1)[..., -2:]
     return top[..., -1] - top[..., 0] if rows.shape[-1] > 1 else np.inf
 

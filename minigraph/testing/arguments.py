@@ -58,9 +58,10 @@ def sizes(op: Op, min_side: int) -> st.SearchStrategy[Sequence[Shape]]:
         return _SIZES[op.name](min_side)
     if op.shapes:
         return _by_signature(op.shapes, min_side)
+    n = len(op.input_names) or 2  # two, where any number will do
     if op.broadcasts:
-        return broadcastable(len(op.input_names), min_side=min_side)
-    return shapes(min_side=min_side).map(lambda shape: [shape] * len(op.input_names))
+        return broadcastable(n, min_side=min_side)
+    return shapes(min_side=min_side).map(lambda shape: [shape] * n)
 
 
 @st.composite

@@ -43,7 +43,10 @@ def gradient_is_the_slope(program: Program, seed: int) -> None:
 
 
 def gradient_of_the_gradient_is_its_slope(program: Program, seed: int) -> None:
-    """Check the formulas' own gradients in the same way."""
+    """Check the formulas' own gradients in the same way; on a kink they have none."""
+    nodes = Graph(program(*leaves(list(program.inputs.values())))).nodes
+    if any((_gap(kink, n) == 0).any() for n in nodes if n.op for kink in n.op.kinks):
+        return
     check_gradients(program.function, *program.inputs.values(), order=2, budget=0, seed=seed)
 
 
@@ -123,12 +126,15 @@ LAWS: tuple[Law, ...] = (
 # What is taken at a kink, by the words of its declaration
 
 
-def _gap(kink: Kink, node: Tensor) -> Any:
-    return kink.gap(*node.values, **node.attributes)
+def _gap(kink: Kink, node: Tensor) -> Array:
+    return np.asarray(kink.gap(*node.values, **node.attributes))
 
 
 def _zero(kink: Kink, node: Tensor, g: Array, found: list[Array]) -> None:
-    assert (found[0][_gap(kink, node) == 0] == 0).all()
+    gap = _gap(kink, node)
+    for part in found:
+        if part.shape == gap.shape:
+            assert (part[gap == 0] == 0).all()
 
 
 def _half(kink: Kink, node: Tensor, g: Array, found: list[Array]) -> None:

@@ -11,7 +11,7 @@ from minigraph.arrays import Array
 from minigraph.op import Op
 from minigraph.ops import TABLE
 
-__all__ = ["Program", "Statement", "literal", "spelling"]
+__all__ = ["Program", "Statement", "literal", "own_name", "spelling"]
 
 # How an operation is written that has neither a function `mg.name` nor the usual form of a call:
 # {0}, {1} are its operands, {all} the list of them, names are attributes.
@@ -41,11 +41,16 @@ def spelling(op: Op, operands: Sequence[str], attributes: Mapping[str, Any]) -> 
 def _path(op: Op) -> str:
     """Find the name under which a program reaches the op, or the function in front of it."""
     if op not in TABLE:
-        return op.name
+        return own_name(op)
     if op.name in mg.__all__:
         return f"mg.{op.name}"
     module = op.__module__.removeprefix("minigraph.")
     return f"mg.{module}.{op.__reduce__()}"
+
+
+def own_name(op: Op) -> str:
+    """Name an op that is not minigraph's, so that no variable has its name."""
+    return op.name if op.name.isidentifier() and len(op.name) > 1 else "op"
 
 
 def literal(value: Any) -> str:

@@ -3,6 +3,7 @@
 Needs Hypothesis: ``pip install 'minigraph[test]'``.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ import minigraph as mg
 from minigraph.arrays import Array
 from minigraph.op import Op
 from minigraph.ops import TABLE
-from minigraph.testing.programs import Program, Statement, literal, spelling
+from minigraph.testing.programs import Program, Statement, literal, own_name, spelling
 
 try:
     from hypothesis import assume
@@ -124,26 +125,34 @@ def calls(
         With 0, sizes may be 0.
     **attributes
     """
-    inputs, constants, drawn = draw(_arguments(op, at_kinks, min_side, attributes))
-    operands = list(NAMES[: len(inputs)])
-    texts = [*operands, *map(literal, constants)]
-    ops = {} if op in TABLE else {op.name: op}
-    program = Program(
-        dict(zip(operands, inputs)), [Statement("y", spelling(op, texts, drawn), operands)], ops
+    drawn, constants, given = draw(_arguments(op, at_kinks, min_side, attributes))
+    inputs = dict(zip(NAMES, drawn))
+    operands, texts = list(inputs), list(inputs)
+    if op not in TABLE:
+        for place, vjp in enumerate(op.vjps):
+            if vjp is None:  # no gradient: a constant
+                texts[place] = literal(inputs.pop(operands[place]))
+    statement = Statement(
+        "result", spelling(op, [*texts, *map(literal, constants)], given), list(inputs)
     )
-    assume(_is_good(program, at_kinks))
+    program = Program(inputs, [statement], {} if op in TABLE else {own_name(op): op})
+    y = _attempt(program.function, [mg.Tensor(a, requires_grad=True) for a in inputs.values()])
+    assume(y is not None and all(_is_good_node(node, at_kinks) for node in mg.Graph(y).nodes))
     return program
 
 
-def _is_good(program: Program, at_kinks: bool) -> bool:
-    """Tell whether a program runs, on values that are finite and inside all domains."""
-    tensors = [mg.Tensor(array, requires_grad=True) for array in program.inputs.values()]
-    try:
-        with np.errstate(all="ignore"):
-            y = program(*tensors)
-    except (ValueError, TypeError, IndexError):
-        return False
-    return all(_is_good_node(node, at_kinks) for node in mg.Graph(y).nodes)
+def _attempt(function: Callable[..., Any], inputs: Sequence[mg.Tensor]) -> mg.Tensor | None:
+    """Run a program; None where plain arrays are refused, too."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an empty mean
+        try:
+            return function(*inputs)  # type: ignore[no-any-return]
+        except (ValueError, TypeError, IndexError):
+            try:
+                function(*(tensor.data for tensor in inputs))
+            except (ValueError, TypeError, IndexError):
+                return None
+            raise
 
 
 def _is_good_node(node: mg.Tensor, at_kinks: bool) -> bool:
@@ -170,13 +179,20 @@ def _arguments(
     """Draw the arrays that get a gradient, the constants after them, and the attributes."""
     drawn = draw(sizes(op, min_side))
     constants, attributes = draw(rest(op, drawn, given))
-    ends = [op.domain.get(name, (-2.0, 2.0)) for name in op.input_names] or [(-2.0, 2.0)]
     inputs = []
     for place, size in enumerate(drawn):
-        low, high = ends[min(place, len(ends) - 1)]
-        low = max(low + 0.1, -2.0)
-        inputs.append(draw(arrays(size, low, min(high, low + 4), on_grid=at_kinks)))
+        name = op.input_names[place] if place < len(op.input_names) else ""
+        low, high = _interval(*op.domain.get(name, (-np.inf, np.inf)))
+        inputs.append(draw(arrays(size, low, high, on_grid=at_kinks)))
     return inputs, constants, attributes
+
+
+def _interval(low: float, high: float) -> tuple[float, float]:
+    """Choose a part of a domain, a little inside its ends, to draw from."""
+    edge = min(0.1, (high - low) / 4)
+    if np.isfinite(low):
+        return low + edge, min(low + 4, high - edge)
+    return (high - 4, high - edge) if np.isfinite(high) else (-2.0, 2.0)
 
 
 # Whole programs
@@ -230,7 +246,7 @@ def graphs(
             draw(st.lists(st.sampled_from([-2.0, 0.5]), min_size=1, max_size=3))
         )
     }
-    own = {op.name: op for op in pool if op not in TABLE}
+    own = {own_name(op): op for op in pool if op not in TABLE}
     values = {name: mg.Tensor(array, requires_grad=True) for name, array in inputs.items()}
     statements: list[Statement] = []
     while len(statements) < max_statements and draw(st.integers(0, max_statements)):
@@ -264,10 +280,9 @@ def _result(
     statement: Statement, values: dict[str, mg.Tensor], ops: dict[str, Op], at_kinks: bool
 ) -> mg.Tensor | None:
     """Run a statement; None where it is impossible, or too near to the edge of a domain."""
-    try:
-        with np.errstate(all="ignore"):
-            result = eval(statement.expression, {"np": np, "mg": mg, **ops}, values)
-    except (ValueError, TypeError, IndexError):
+    code = f"lambda {', '.join(values)}: {statement.expression}"
+    result = _attempt(eval(code, {"np": np, "mg": mg, **ops}), list(values.values()))
+    if result is None:
         return None
     newest = max(value.number for value in values.values())
     new = [node for node in mg.Graph(result).nodes if node.number > newest]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigraph as mg
-from tests.ops import differences
+from minigraph.testing import check_gradients
 
 
 def leaf(x, **options):
@@ -80,8 +80,7 @@ def test_op_from_a_ufunc_answers_for_numpy_s_function():
     x = leaf([0.5, 2.0])
     y = np.arctan(x)
     assert y.op is op
-    (measured,) = differences.gradient(lambda v: np.sum(np.arctan(v)), [x.data])
-    np.testing.assert_allclose(mg.grad(y.sum(), x).data, measured, rtol=1e-9)
+    assert check_gradients(np.arctan, x.data).ok
 
 
 def test_broadcasting_is_undone_only_where_it_is_declared():
