@@ -163,7 +163,7 @@ class Measurements:
         pulled = [function.pull(arrays, w) for w in cotangents]
         self.gradients = {i: np.array([g[i].ravel() for g in pulled], float) for i in places}
         self.scales = [step_lengths(array) for array in arrays]
-        self.eps = float(max(np.finfo(a.dtype).eps for a in (y, *arrays)))
+        self.eps = float(max(np.finfo(a.dtype).eps for a in (self.y, y, *arrays)))
         self.noise = self._measured_noise()
         self.first = min(0.25, max(FIRST, 400 * self.eps**0.5))  # room for some steps
 
@@ -178,7 +178,7 @@ class Measurements:
             line = self._line({i: step for i, step in steps.items() if self.arrays[i].any()})
         if line.coarse and self.eps < SINGLE:  # as where it computes in float32 inside
             self.eps = SINGLE
-            return np.maximum(self._line(steps).noise, line.least)
+            line = self._line(steps)
         return line.noise
 
     def _relative(self, place: int, step: Array) -> Array:

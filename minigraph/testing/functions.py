@@ -59,21 +59,15 @@ class Function:
 
     def __init__(self, f: Callable[..., Any], inputs: Sequence[Any]) -> None:
         if not callable(f):
-            raise TypeError(
-                f"check_gradients: {_kind(f)} is no function; give one, then its inputs"
-            )
+            raise TypeError(f"check_gradients: {_kind(f)} is no function; give it first")
         self.f = f
         self.title = getattr(f, "__name__", type(f).__name__)
         leaves, self._rebuild = _leaves(f, inputs)
-        leaves = [
-            leaf._replace(value=Tensor(leaf.value, name=leaf.value.name))  # a copy: f may write it
-            if _is_constant(leaf.value)
-            else leaf
-            for leaf in leaves
-        ]
-        self._leaves = leaves
         checked = [leaf for leaf in leaves if not _is_constant(leaf.value)]
-        self.constants = [leaf.path for leaf in leaves if _is_constant(leaf.value)]
+        constants = [leaf for leaf in leaves if _is_constant(leaf.value)]
+        self.constants = [leaf.path for leaf in constants]
+        copies = iter([Tensor(leaf.value, name=leaf.value.name) for leaf in constants])
+        self._values = [next(copies) if _is_constant(leaf.value) else None for leaf in leaves]
         if not checked:
             raise TypeError(
                 f"check_gradients: no differentiable input among {len(leaves)}: give arrays of "
@@ -132,11 +126,9 @@ class Function:
             )
 
         gradient.__name__ = f"gradient of {self.title}"
-        inputs = self._rebuild(
-            Tensor(array, requires_grad=True, name=_short(name))
-            for name, array in zip(self.names, self.arrays)
-        )
-        return Function(gradient, inputs)
+        second = Function(gradient, self._arguments(self._given(self.arrays)))
+        second.names = self.names
+        return second
 
     # Calls
 
@@ -166,8 +158,7 @@ class Function:
     def _arguments(self, given: Sequence[Any]) -> Any:
         """Put the inputs, and the constants between them, into their containers."""
         rest = iter(given)
-        leaves = (leaf.value for leaf in self._leaves)
-        return self._rebuild(v if _is_constant(v) else next(rest) for v in leaves)
+        return self._rebuild(next(rest) if v is None else v for v in self._values)
 
     def _call(self, given: Sequence[Any]) -> Tensor:
         y = self.f(*self._arguments(given))

@@ -23,10 +23,14 @@ from minigraph.testing.strategies import calls
 __all__ = ["drawn_calls", "killer", "main"]
 
 # Mutants that are the right formula, written differently: (op, input, mutant), and the proof.
+_FACTORS = "the two are the factors of one product, g * l1 * s + 2 * g * l2 * w or g * sum(s * w)"
 EQUIVALENT = {
     ("getitem", "input 0", "y for input 0"): (
         "scatter reads only the shape and the dtype of x; y has the same, where it can stand for x"
     ),
+    ("elastic_net", "w", "l1 and s swapped"): _FACTORS,
+    ("elastic_net", "w", "l2 and w swapped"): _FACTORS,
+    ("elastic_net", "l1", "s and w swapped"): _FACTORS,
 }
 
 

@@ -152,6 +152,8 @@ class _Traced:
 
 def _changes(traced: _Traced) -> Iterator[tuple[str, Change]]:
     yield from _WHOLE.items()
+    if np.ndim(traced.result):
+        yield "last row missing", _without_last_row
     if traced.op.broadcasts and _repeated(traced)[1]:
         yield from _COPIES.items()
     if "g" in traced.used:
@@ -231,13 +233,11 @@ _WHOLE: dict[str, Change] = {
     "times 2": lambda t: 2 * t.run(),
     "times K": lambda t: t.run() * _size(t),
     "times 1/K": lambda t: t.run() / _size(t),
-    "last row missing": lambda t: _without_last_row(t.run()),
 }
 
 
-def _without_last_row(part: Any) -> Any:
-    if np.ndim(part) == 0:
-        return part
+def _without_last_row(traced: _Traced) -> Any:
+    part = traced.run()
     rows = np.arange(part.shape[0]) < part.shape[0] - 1
     return part * rows.reshape(-1, *[1] * (np.ndim(part) - 1)).astype(part.dtype)
 
