@@ -30,6 +30,7 @@ GOAL = 1e-10  # an error this small relative to the slope is small enough
 NOISE = 10  # evaluations that measure the rounding noise
 TINY = 0.45  # they are taken within steps of eps to this power
 SIGMAS = 6.0  # times the noise measured
+ROUNDINGS = 4  # of the parts that a slope is the sum of
 COARSE = 1000  # times the rounding of the output: jumps that are not its own
 
 _DEGREE = 4
@@ -149,13 +150,15 @@ class Line:
         """
         k = len(self.cotangents)
         odd, even = _Table(2, k), _Table(1, k)
-        step, last, steepest = first, np.sqrt(self.eps), np.zeros(k)
+        step, last = first, np.sqrt(self.eps)
+        steepest, parts = np.zeros(k), np.zeros(k)
         while step >= last:
             up, down = self._moved(step), self._moved(-step)
             if np.isfinite(up).all() and np.isfinite(down).all():
                 blur = SIGMAS * noise / step
                 right, left = self.cotangents @ up / step, self.cotangents @ down / step
                 steepest = np.max([steepest, np.abs(right), np.abs(left)], axis=0)
+                parts = np.abs(self.cotangents * (up - down)).sum(axis=1) / (2 * step)
                 odd.add(self.cotangents @ (up - down) / (2 * step), blur)
                 even.add(self.cotangents @ (up + down) / step, 2 * blur)
                 enough = odd.rounding_bound() | (odd.error <= goal * scale)
@@ -166,7 +169,7 @@ class Line:
         # A jump that is not certain may be there: then the slope is that of one side.
         unsure = np.abs(even.limit) <= even.error
         error = odd.error + np.where(unsure, (np.abs(even.limit) + even.error) / 2, 0)
-        error += self.eps * np.nan_to_num(np.abs(odd.limit))
+        error += ROUNDINGS * self.eps * parts  # what rounds even where the output is 0
         return Slopes(odd.limit, error, even.limit, even.error, steepest)
 
 

@@ -4,7 +4,7 @@ Needs Hypothesis: ``pip install 'minigraph[test]'``.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,19 +126,28 @@ def calls(
     **attributes
     """
     drawn, constants, given = draw(_arguments(op, at_kinks, min_side, attributes))
-    inputs = dict(zip(NAMES, drawn))
-    operands, texts = list(inputs), list(inputs)
-    if op not in TABLE:
-        for place, vjp in enumerate(op.vjps):
-            if vjp is None:  # no gradient: a constant
-                texts[place] = literal(inputs.pop(operands[place]))
-    statement = Statement(
-        "result", spelling(op, [*texts, *map(literal, constants)], given), list(inputs)
-    )
+    named = dict(zip(NAMES, drawn))
+    statement = _call(op, "result", named, list(named), constants, given)
+    inputs = {name: named[name] for name in statement.used}
     program = Program(inputs, [statement], {} if op in TABLE else {own_name(op): op})
     y = _attempt(program.function, [mg.Tensor(a, requires_grad=True) for a in inputs.values()])
     assume(y is not None and all(_is_good_node(node, at_kinks) for node in mg.Graph(y).nodes))
     return program
+
+
+def _call(
+    op: Op,
+    name: str,
+    values: Mapping[str, Array],
+    operands: Sequence[str],
+    constants: Sequence[Any],
+    attributes: dict[str, Any],
+) -> Statement:
+    """Write a call of an op on variables; inputs without a formula are written out as constants."""
+    constant = [op not in TABLE and vjp is None for vjp in op.vjps] or [False] * len(operands)
+    texts = [literal(values[o]) if c else o for o, c in zip(operands, constant)]
+    used = [o for o, c in zip(operands, constant) if not c]
+    return Statement(name, spelling(op, [*texts, *map(literal, constants)], attributes), used)
 
 
 def _attempt(function: Callable[..., Any], inputs: Sequence[mg.Tensor]) -> mg.Tensor | None:
@@ -266,14 +275,13 @@ def graphs(
 def _statement(draw: Draw, op: Op, name: str, values: dict[str, mg.Tensor]) -> Statement:
     """Draw a call of `op` on variables; it need not be possible."""
     names = list(values)
-    n = _OPERANDS.get(op.name) or len(op.input_names)
+    n = _OPERANDS.get(op.name) or len(op.input_names) or 2
     operands = [draw(st.sampled_from(names)) for _ in range(n)]
     if draw(st.booleans()):  # long chains, too
         operands[0] = names[-1]
     constants, attributes = draw(rest(op, [values[o].shape for o in operands], {}))
-    return Statement(
-        name, spelling(op, [*operands, *map(literal, constants)], attributes), operands
-    )
+    arrays = {operand: values[operand].data for operand in operands}
+    return _call(op, name, arrays, operands, constants, attributes)
 
 
 def _result(

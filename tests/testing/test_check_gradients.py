@@ -607,6 +607,7 @@ def test_float32_constants_round_although_the_input_is_widened():
         (lambda x: mg.elastic_net(x, mg.tanh(x), mg.tanh(x)), 0.0),
         (mg.relu, [-0.0, -0.0, 2.0]),
         (lambda x: mg.negative(x), -0.0),
+        (lambda c: np.ones((2, 1)) * c, 0.0),
     ],
 )
 @given(seed=seeds)

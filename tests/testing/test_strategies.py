@@ -76,6 +76,32 @@ def test_an_op_of_ones_own_is_called_by_its_name(program):
     assert check_gradients(program.function, *program.inputs.values()).ok
 
 
+ODD = {
+    "a lambda": mg.Op(lambda x: x * 1, x=lambda g, y, x: g),
+    "named like a variable": mg.Op(lambda x: x * 1, x=lambda g, y, x: g, name="a"),
+    "with a constant": mg.Op(lambda x, t: x * t, x=lambda g, y, x, t: g * t, t=None, name="nn"),
+    "of any number": mg.Op(
+        lambda *x: sum(x), each=lambda i: lambda g, y, *x: g, name="total", broadcasts=True
+    ),
+    "negative only": mg.Op(
+        lambda x: 1 / x, x=lambda g, y, x: -g / x**2, name="inverse", domain={"x": (-np.inf, -5)}
+    ),
+    "in a narrow domain": mg.Op(
+        lambda x: x * 1, x=lambda g, y, x: g, name="same", domain={"x": (0, 0.1)}
+    ),
+}
+
+
+@pytest.mark.parametrize("op", ODD.values(), ids=ODD)
+@given(data=st.data())
+def test_ops_of_every_form_are_called_and_stand_in_programs(op, data):
+    for program in (
+        data.draw(strategies.calls(op)),
+        data.draw(strategies.graphs(ops=[op, mg.add], max_statements=3)),
+    ):
+        assert check_gradients(program.function, *program.inputs.values()).ok
+
+
 @given(program=strategies.graphs())
 def test_programs_run_on_arrays_and_tensors_alike(program):
     arrays = list(program.inputs.values())
