@@ -9,18 +9,13 @@ it survived; the exit code tells whether one did.
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
-
-from minigraph.op import Op
 from minigraph.ops import TABLE
 from minigraph.testing.laws import LAWS
-from minigraph.testing.mutation import Mutant, mutants, planted
+from minigraph.testing.mutation import Mutant, drawn_calls, mutants, planted
 from minigraph.testing.programs import Program
-from minigraph.testing.strategies import calls
 
-__all__ = ["drawn_calls", "killer", "main"]
+__all__ = ["killer", "main"]
 
 # Mutants that are the right formula, written differently: (op, input, mutant), and the proof.
 _FACTORS = "the two are the factors of one product, g * l1 * s + 2 * g * l2 * w or g * sum(s * w)"
@@ -32,27 +27,6 @@ EQUIVALENT = {
     ("elastic_net", "w", "l2 and w swapped"): _FACTORS,
     ("elastic_net", "l1", "s and w swapped"): _FACTORS,
 }
-
-
-def drawn_calls(op: Op, n: int) -> list[Program]:
-    """Draw calls of an op, the same ones each time: some away from kinks, some on them."""
-    found: list[Program] = []
-    options: dict[str, Any] = {
-        "database": None,
-        "deadline": None,
-        "derandomize": True,
-        "phases": [Phase.generate],
-        "suppress_health_check": list(HealthCheck),
-    }
-    for at_kinks in (False, True):
-
-        @settings(max_examples=max(1, n // 2), **options)
-        @given(calls(op, at_kinks=at_kinks))
-        def keep(program: Program) -> None:
-            found.append(program)
-
-        keep()
-    return found
 
 
 def killer(mutant: Mutant, programs: Sequence[Program]) -> str | None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
 
 from minigraph.graph import Graph
 from minigraph.op import Op
@@ -16,9 +17,10 @@ from minigraph.ops import elementwise, reductions
 from minigraph.ops.shaping import filled
 from minigraph.tensor import Tensor
 from minigraph.testing.programs import Program
+from minigraph.testing.strategies import calls
 from minigraph.testing.tracing import Rule, replay, trace
 
-__all__ = ["Mutant", "mutants", "planted"]
+__all__ = ["Mutant", "drawn_calls", "mutants", "planted"]
 
 Formula = Callable[..., Any]
 Change = Callable[["_Traced"], Any]
@@ -49,21 +51,29 @@ class Mutant(NamedTuple):
         return self.op.input_name(self.slot)
 
 
-def mutants(op: Op, programs: Sequence[Program]) -> list[Mutant]:
+def mutants(op: Op, programs: Sequence[Program] | None = None) -> list[Mutant]:
     """List the wrong versions of an op's formulas.
 
     Parameters
     ----------
     op : Op
-    programs : sequence of Program
-        Calls of the op; what its formulas do there is what is changed.
+    programs : sequence of Program, optional
+        Calls of the op; what its formulas do there is what is changed. By default 40 that are
+        drawn by its declaration.
 
     Returns
     -------
     list of Mutant
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> from minigraph.testing.mutation import mutants
+    >>> [mutant.name for mutant in mutants(mg.tanh)][:3]
+    ['sign', 'left at zero', 'times 1 + 1e-5']
     """
     found: dict[tuple[int, str], Mutant] = {}
-    for program in programs:
+    for program in programs or drawn_calls(op, 40):
         for node in _nodes(program, op):
             for slot, formula in node.formulas:
                 g = np.linspace(1, 2, node.size, dtype=node.dtype).reshape(node.shape)
@@ -73,6 +83,27 @@ def mutants(op: Op, programs: Sequence[Program]) -> list[Mutant]:
                         wrong = _changed(op, slot, formula, name)
                         found[slot, name] = Mutant(op, slot, name, wrong)
     return list(found.values())
+
+
+def drawn_calls(op: Op, n: int) -> list[Program]:
+    """Draw calls of an op, the same ones each time: some away from kinks, some on them."""
+    found: list[Program] = []
+    options: dict[str, Any] = {
+        "database": None,
+        "deadline": None,
+        "derandomize": True,
+        "phases": [Phase.generate],
+        "suppress_health_check": list(HealthCheck),
+    }
+    for at_kinks in (False, True):
+
+        @settings(max_examples=max(1, n // 2), **options)
+        @given(calls(op, at_kinks=at_kinks))
+        def keep(program: Program) -> None:
+            found.append(program)
+
+        keep()
+    return found
 
 
 def _nodes(program: Program, op: Op) -> Iterator[Tensor]:

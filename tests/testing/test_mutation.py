@@ -10,13 +10,13 @@ from minigraph.ops.neural import nll
 from minigraph.ops.shaping import indexing
 from minigraph.testing import mutate
 from minigraph.testing.laws import LAWS
-from minigraph.testing.mutation import mutants, planted
+from minigraph.testing.mutation import drawn_calls, mutants, planted
 
 DIFFERENTIABLE = [op for op in TABLE if op.each or any(op.vjps)]
 
 
 def names(op, slot=0, n=20):
-    return {m.name for m in mutants(op, mutate.drawn_calls(op, n)) if m.slot == slot}
+    return {m.name for m in mutants(op, drawn_calls(op, n)) if m.slot == slot}
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_usual_mistakes_are_among_the_mutants(op, slot, expected):
 def test_a_planted_mutant_is_what_everyone_computes_with_until_it_is_taken_out():
     x = mg.Tensor([0.5, -1.0], requires_grad=True)
     right = mg.grad(np.tanh(x).sum(), x).data
-    sign = next(m for m in mutants(mg.tanh, mutate.drawn_calls(mg.tanh, 4)) if m.name == "sign")
+    sign = next(m for m in mutants(mg.tanh, drawn_calls(mg.tanh, 4)) if m.name == "sign")
     with planted(sign):
         assert np.array_equal(mg.grad(np.tanh(x).sum(), x).data, -right)
         assert np.array_equal(mg.grad(mg.tanh(x).sum(), x, create_graph=True).data, -right)
@@ -50,7 +50,7 @@ def test_a_planted_mutant_is_what_everyone_computes_with_until_it_is_taken_out()
 @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
 def test_mutants_are_killed(op):
     """Three of each op, picked anew by each name: `python -m minigraph.testing.mutate` does all."""
-    programs = mutate.drawn_calls(op, 40)
+    programs = drawn_calls(op, 40)
     found = [m for m in mutants(op, programs[:10] + programs[-10:])
              if (op.name, m.input, m.name) not in mutate.EQUIVALENT]  # fmt: skip
     for mutant in found[:: max(1, len(found) // 3)]:
