@@ -17,7 +17,7 @@ ENTRY_COST = 8  # evaluations that an entry takes, as a rule
 JUMP = 1e-6  # one-sided slopes that differ by less, relative to the slope, are taken for one
 FLOOR = 0.1  # entries are moved by at least this part of their root mean square
 ROUNDINGS = 16  # by which the gradient's own sums may be off
-INVISIBLE = 8  # times the rounding noise: a smaller change is as good as none
+INVISIBLE = 32  # times the rounding noise: a smaller change is as good as none
 FLAT = 1e-3  # a slope below this part of the steepest one seen is as good as 0
 SINGLE = float(np.finfo(np.float32).eps)
 

@@ -138,8 +138,6 @@ class Function:
         try:
             with np.errstate(all="ignore"):
                 result = call(given)
-        except Misbehaviour:
-            raise
         except Exception as error:
             if moved:
                 error.add_note(f"check_gradients: while {moved}")
@@ -192,7 +190,7 @@ class HandWritten(Function):
     inputs : sequence
     gradient : callable
         Takes the same, and gives one array for each input in the same containers: one for one
-        input, a tuple for several.
+        input, a tuple for several. Constants have no gradient.
     """
 
     def __init__(
@@ -202,7 +200,6 @@ class HandWritten(Function):
         if not callable(gradient):
             raise TypeError(f"check_gradients: gradient is {_kind(gradient)}, not a function")
         self.gradient = gradient
-        self._n_arguments = len(inputs)
 
     def output(self, arrays: Sequence[Array]) -> Tensor:
         """Say that there is no graph."""
@@ -233,11 +230,16 @@ class HandWritten(Function):
 
     def _gradients(self, given: Sequence[Any], cotangent: Array) -> list[Array]:
         found = self.gradient(*self._arguments(given))
-        wanted = self._arguments(self.names)
-        if self._n_arguments == 1:
-            wanted = wanted[0]
+        wanted = [value for value in self._arguments(self.names) if _is_wanted(value)]
+        if len(wanted) == 1:
+            (wanted,) = wanted
         leaves = _matched(found, wanted, getattr(self.gradient, "__name__", "gradient"))
         return [np.asarray(leaf) * cotangent.astype(np.asarray(leaf).dtype) for leaf in leaves]
+
+
+def _is_wanted(value: Any) -> bool:
+    """Tell the name of an input, or a container of names, from a constant."""
+    return isinstance(value, str | dict | list | tuple)
 
 
 def _matched(found: Any, wanted: Any, what: str) -> list[Any]:
@@ -249,6 +251,7 @@ def _matched(found: Any, wanted: Any, what: str) -> list[Any]:
             )
         return [found]
     if isinstance(wanted, dict):
+        wanted = {key: value for key, value in wanted.items() if _is_wanted(value)}
         missing = [str(key) for key in wanted if not isinstance(found, dict) or key not in found]
         if missing:
             raise TypeError(

@@ -481,6 +481,14 @@ def test_gradients_of_several_inputs_are_a_tuple():
         check_gradients(lambda x, y: np.sum(x * y), X, X, gradient=lambda x, y: y)
 
 
+def test_constants_have_no_gradient_by_hand():
+    t = mg.Tensor([1.0, 2.0, 3.0])
+    f, gradient = lambda x, t: np.sum(x * t), lambda x, t: t
+    assert check_gradients(f, X[0], t, gradient=gradient).ok
+    f, gradient = lambda p: np.sum(p["x"] * p["t"]), lambda p: {"x": p["t"]}
+    assert check_gradients(f, {"x": X[0], "t": t}, gradient=gradient).ok
+
+
 def test_gradient_by_hand_needs_a_number():
     with pytest.raises(TypeError, match="it is one float"):
         check_gradients(np.sin, X, gradient=np.cos)
@@ -608,6 +616,7 @@ def test_float32_constants_round_although_the_input_is_widened():
         (mg.relu, [-0.0, -0.0, 2.0]),
         (lambda x: mg.negative(x), -0.0),
         (lambda c: np.ones((2, 1)) * c, 0.0),
+        (lambda a: mg.log_softmax(np.broadcast_to(a * a, (2, 1, 3)), axis=0), [1.14, 0.62, 1.89]),
     ],
 )
 @given(seed=seeds)
