@@ -31,6 +31,7 @@ NOISE = 10  # evaluations that measure the rounding noise
 TINY = 0.45  # they are taken within steps of eps to this power
 SIGMAS = 6.0  # times the noise measured
 ROUNDINGS = 4  # of the parts that a slope is the sum of
+PROBE = 4e-6  # a step of some tens of float32's roundings
 COARSE = 1000  # times the rounding of the output: jumps that are not its own
 
 _DEGREE = 4
@@ -125,9 +126,8 @@ class Line:
         """Whether the outputs jump, over tiny steps, by more than their own arithmetic explains."""
         explained = COARSE * self.least
         jumps = np.abs(np.diff(np.sort(self._tiny, axis=0), axis=0))
-        if not jumps.any():  # no change at all, where a step that is not tiny says there should be
-            tiny, small = self.eps**TINY, self.eps ** (TINY / 3)
-            change = np.abs(self.cotangents @ self._moved(small)) * (tiny / small)
+        if not jumps.any():  # no change at all, where a step that is less tiny says there should be
+            change = np.abs(self.cotangents @ self._moved(PROBE)) * (self.eps**TINY / PROBE)
             return bool(np.any(change > explained))
         few = len(np.unique(self._tiny, axis=0)) < NOISE / 2
         return few and bool(np.any(np.min(jumps, 0, where=jumps > 0, initial=np.inf) > explained))
