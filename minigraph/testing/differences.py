@@ -31,7 +31,7 @@ NOISE = 10  # evaluations that measure the rounding noise
 TINY = 0.45  # they are taken within steps of eps to this power
 SIGMAS = 6.0  # times the noise measured
 ROUNDINGS = 4  # of the parts that a slope is the sum of
-PROBE = 4e-6  # a step of some tens of float32's roundings
+PROBES = (4e-6, 6e-5, 1e-3)  # steps of some tens of float32's roundings, and more
 COARSE = 1000  # times the rounding of the output: jumps that are not its own
 
 _DEGREE = 4
@@ -126,11 +126,13 @@ class Line:
         """Whether the outputs jump, over tiny steps, by more than their own arithmetic explains."""
         explained = COARSE * self.least
         jumps = np.abs(np.diff(np.sort(self._tiny, axis=0), axis=0))
-        if not jumps.any():  # no change at all, where a step that is less tiny says there should be
-            change = np.abs(self.cotangents @ self._moved(PROBE)) * (self.eps**TINY / PROBE)
-            return bool(np.any(change > explained))
-        few = len(np.unique(self._tiny, axis=0)) < NOISE / 2
-        return few and bool(np.any(np.min(jumps, 0, where=jumps > 0, initial=np.inf) > explained))
+        if not jumps.any():  # no change at all, where steps that are less tiny say there should be
+            changes = [self.cotangents @ self._moved(probe) / probe for probe in PROBES]
+            return bool(np.any(np.abs(changes) * self.eps**TINY > explained))
+        repeated = len(np.unique(self._tiny, axis=0)) < NOISE
+        return repeated and bool(
+            np.any(np.min(jumps, 0, where=jumps > 0, initial=np.inf) > explained)
+        )
 
     def slopes(
         self, noise: Array, scale: Array, first: float = FIRST, goal: float = GOAL

@@ -5,7 +5,7 @@ from collections import namedtuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import minigraph as mg
@@ -305,6 +305,7 @@ def test_wrong_elsewhere_is_wrong_though_other_entries_are_at_a_kink():
     ],
 )
 @given(seed=seeds)
+@example(seed=1663471)  # once called wrong: half of the tiny steps gave different values
 def test_function_that_computes_in_float32_is_resolved_to_float32_only(f, seed):
     report = checked(f, X, seed=seed, claim=0.5)
     assert report["x"].verdict == "ok"
