@@ -1,121 +1,33 @@
 """Drawings of recorded graphs: DOT text always, pictures where graphviz's `dot` is found."""
 
-import os
-from pathlib import Path
-from typing import Any
-
-import graphviz
-
 from minigraph.drawing.dot import source
+from minigraph.drawing.gradients import Gradients
+from minigraph.drawing.listing import listing
+from minigraph.drawing.picture import Options, picture
+from minigraph.drawing.recording import Recording
+from minigraph.drawing.rendering import DotFailed, DotNotFound, Drawing
 from minigraph.graph import Graph
 from minigraph.tensor import Tensor
 
-__all__ = ["DotNotFound", "Drawing", "draw"]
+__all__ = ["DotFailed", "DotNotFound", "Drawing", "draw"]
 
-TEXT_SUFFIXES = (".gv", ".dot")
-PICTURE_SUFFIXES = (".svg", ".png", ".pdf")
-NOTEBOOK_NODES = 1000  # dot takes minutes for more, and a notebook would seem to hang
+DIRECTIONS = ("TB", "LR", "BT", "RL")
 
 
-class DotNotFound(graphviz.ExecutableNotFound):  # type: ignore[misc]
-    """A picture was asked for, but graphviz's program `dot` is not installed."""
-
-    def __init__(self, what: str) -> None:
-        RuntimeError.__init__(
-            self,
-            f"{what}: a picture needs the program `dot`, which was not found on PATH; get it with "
-            "`apt install graphviz`, `brew install graphviz`, `winget install graphviz` or "
-            "`conda install graphviz`. The text of the graph needs none: render('graph.gv')",
-        )
-
-
-class Drawing:
-    """A drawn graph: text, which other programs read too, and pictures made of it.
-
-    Attributes
-    ----------
-    source : str
-        The graph in the DOT language; the same graph always gives the same text.
-    n_nodes : int
-        How many tensors and arrays are drawn.
-    """
-
-    def __init__(self, source: str, n_nodes: int) -> None:
-        self.source = source
-        self.n_nodes = n_nodes
-
-    def render(self, path: str | os.PathLike[str]) -> Path:
-        """Write the drawing into a file, which is replaced only when all went well.
-
-        Parameters
-        ----------
-        path : path-like
-            Its suffix decides: .gv and .dot are text; .svg, .png and .pdf are pictures.
-
-        Returns
-        -------
-        pathlib.Path
-            The file.
-
-        Raises
-        ------
-        ValueError
-            If the suffix is another.
-        DotNotFound
-            If a picture is asked for and `dot` is not installed; a `graphviz.ExecutableNotFound`.
-        OSError
-            If the file cannot be written.
-        """
-        path = Path(path)
-        suffix = path.suffix.lower()
-        if suffix in TEXT_SUFFIXES:
-            content = self.source.encode()
-        elif suffix in PICTURE_SUFFIXES:
-            content = self._pipe(suffix[1:], f"render({path.name!r})")
-        else:
-            known = ", ".join((*TEXT_SUFFIXES, *PICTURE_SUFFIXES))
-            raise ValueError(
-                f"render: {path.name!r} has suffix {path.suffix!r}, not one of {known}"
-            )
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            unfinished.write_bytes(content)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return path
-
-    def svg(self) -> str:
-        """Give the picture as SVG text.
-
-        Raises
-        ------
-        DotNotFound
-            If `dot` is not installed.
-        """
-        return self._pipe("svg", "svg()").decode()
-
-    def _pipe(self, format: str, what: str) -> bytes:
-        try:
-            return graphviz.Source(self.source).pipe(format=format)  # type: ignore[no-any-return]
-        except graphviz.ExecutableNotFound:
-            raise DotNotFound(what) from None
-
-    def __repr__(self) -> str:
-        return f"<Drawing of {self.n_nodes} nodes>"
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Show the picture in a notebook, or say why there is none."""
-        if self.n_nodes > NOTEBOOK_NODES:
-            return {"text/plain": f"{self!r}, too many to show here; use .render('graph.svg')"}
-        try:
-            return {"text/plain": repr(self), "image/svg+xml": self.svg()}
-        except Exception as error:
-            return {"text/plain": f"{self!r}\n{error}"}
-
-
-def draw(*outputs: Tensor) -> Drawing:
-    """Draw the graph behind some outputs: for each tensor its op, name, dtype and shape.
+def draw(
+    *outputs: Tensor,
+    values: bool = True,
+    grads: bool = False,
+    depth: int | None = None,
+    fold: bool = False,
+    max_nodes: int | None = 200,
+    focus: Tensor | None = None,
+    backward: bool = False,
+    rankdir: str = "TB",
+    legend: bool = True,
+    title: str = "",
+) -> Drawing:
+    """Draw the graph behind some outputs: each tensor with its op, shape, values and gradient.
 
     Blue and rounded is an input (a named leaf), yellow with a thick border a parameter (a leaf
     that requires a gradient), white and dashed a constant, white an op, green with a double border
@@ -125,29 +37,104 @@ def draw(*outputs: Tensor) -> Drawing:
     ----------
     *outputs : Tensor
         Where the graph ends; at least one.
+    values : bool
+        Show what is in each tensor: a number, or mean ± standard deviation.
+    grads : bool
+        Show the 2-norm of each gradient, that of the outputs' sum, and on the arrows of what is
+        used more than once the norm of the part that each sends back. This costs a backward pass
+        of its own; `.grad` is neither read nor written.
+    depth : int, optional
+        Scopes deeper than this are folded into one box each, and three or more equal ones in a
+        row into one; 0 folds all. By default they are folded as far as `max_nodes` needs it.
+    fold : bool
+        Write unnamed values that are used once inside their consumer's expression.
+    max_nodes : int or None
+        Draw at most so many boxes, those nearest to `focus` or to the outputs; what is missing
+        is said. With None everything is drawn, for which `dot` may need minutes.
+    focus : Tensor, optional
+        A tensor of the graph: it gets a thick border, and its scopes are not folded.
+    backward : bool
+        Draw the way back in place of the way forward: the gradients as nodes, and on each arrow
+        the formula that was used. `fold` has no effect on it.
+    rankdir : {"TB", "LR", "BT", "RL"}
+        The direction of the arrows: from top to bottom, from left to right, and so on.
+    legend : bool
+        Explain colours and signs, those that occur.
+    title : str
+        Stands above the picture.
 
     Returns
     -------
     Drawing
-        Its `source` is DOT text; `render` writes a file; a notebook shows it as it is.
+        ``print`` lists it; its `source` is DOT text; `render` writes a file; a notebook shows it
+        as it is.
 
     Raises
     ------
     TypeError
         If there are no outputs, or they are not Tensors.
+    ValueError
+        If `depth` is negative, `max_nodes` less than 1, `focus` not in the graph, `rankdir`
+        unknown.
+    RuntimeError
+        If gradients are asked for and none flows, or an array that a formula reads was written.
 
     Examples
     --------
     >>> import minigraph as mg
-    >>> x = mg.Tensor([1.0, 2.0], requires_grad=True, name="x")
-    >>> drawing = draw((x * x).sum())
+    >>> a = mg.Tensor(2.0, requires_grad=True, name="a")
+    >>> drawing = mg.draw(a * a + a, grads=True)
     >>> drawing
     <Drawing of 3 nodes>
-    >>> [line for line in drawing.source.splitlines() if "->" in line]
-    ['n0 -> n1', 'n0 -> n1', 'n1 -> n2']
+    >>> print(drawing)
+    a            parameter  2  ∂a = 5
+    v1 = a * a              4  ∂v1 = 1
+    v2 = v1 + a  output     6  ∂v2 = 1
     """
     if not outputs:
         raise TypeError("draw: give at least one output Tensor")
+    for output in outputs:
+        if not isinstance(output, Tensor):
+            raise TypeError(f"draw: outputs are Tensors, not {type(output).__name__}")
+    _check_whole("depth", depth, 0)
+    _check_whole("max_nodes", max_nodes, 1)
+    if rankdir not in DIRECTIONS:
+        raise ValueError(f"draw: rankdir is one of {', '.join(DIRECTIONS)}, not {rankdir!r}")
     graph = Graph(*outputs)
-    text, n_nodes = source(graph)
-    return Drawing(text, n_nodes)
+    recording = Recording(graph)
+    gradients = Gradients(graph) if grads or backward else None
+    options = Options(
+        values=values,
+        grads=grads,
+        depth=depth,
+        fold=fold and not backward,
+        max_nodes=max_nodes,
+        backward=backward,
+        rankdir=rankdir,
+        legend=legend,
+        title=title,
+    )
+    chosen = picture(recording, gradients, _place(recording, focus), options)
+    return Drawing(source(chosen), listing(chosen), chosen.total, chosen.drawn, title)
+
+
+def _check_whole(name: str, value: int | None, least: int) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"draw: {name} is a whole number or None, not {value!r}")
+    if value < least:
+        raise ValueError(f"draw: {name} is at least {least} (or None), not {value}")
+
+
+def _place(recording: Recording, focus: Tensor | None) -> int | None:
+    if focus is None:
+        return None
+    if not isinstance(focus, Tensor):
+        raise TypeError(f"draw: focus is a Tensor, not {type(focus).__name__}")
+    if id(focus) not in recording.place:
+        raise ValueError(
+            f"draw: focus, {focus._label()}, is not in the graph of these outputs; give an output "
+            "that was made from it, or the tensor itself as an output"
+        )
+    return recording.place[id(focus)]

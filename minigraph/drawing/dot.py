@@ -1,95 +1,151 @@
-"""A graph as DOT text: one node per tensor with the op that made it, one statement a line."""
+"""A picture as DOT text: one statement a line, attributes in fixed order, the same bytes always."""
 
-from typing import Any
+import html
 
-from minigraph.drawing.text import clean, expression, safe, type_of, written
-from minigraph.graph import Graph
-from minigraph.tensor import Tensor
+from minigraph.drawing.picture import Arrow, Box, Picture
+from minigraph.drawing.recording import Scope
+from minigraph.drawing.text import broken, clean, safe
 
-Scope = tuple[str, ...]
 Scopes = dict[Scope, list[str | Scope]]  # what lies in each, in order: statements and inner scopes
 
+BACKWARD = "#962C00"  # vermillion: what has to do with gradients, and nothing else
+GREY = "#4D4D4D"
+NAN = "#F0E442"
 # Colour is never the only sign of a kind: border and word say it too.
 STYLES = {
-    "input": 'style="rounded,filled", fillcolor="#B3DDF5", color="#005A8C"',
-    "parameter": 'style="filled", fillcolor="#F1CA73", color="#7A4B00", penwidth=2.4',
-    "constant": 'style="dashed,filled", fillcolor="white", color="#6E6E6E"',
-    "op": 'style="filled", fillcolor="white", color="#444444"',
-    "output": 'style="filled", fillcolor="#8CD3C0", color="#00573F", peripheries=2',
+    "input": {"style": "rounded,filled", "fillcolor": "#B3DDF5", "color": "#005A8C"},
+    "parameter": {
+        "style": "filled",
+        "fillcolor": "#F1CA73",
+        "color": "#7A4B00",
+        "penwidth": "2.4",
+    },
+    "constant": {"style": "dashed,filled", "fillcolor": "white", "color": "#6E6E6E"},
+    "op": {"style": "filled", "fillcolor": "white", "color": "#444444"},
+    "output": {"style": "filled", "fillcolor": "#8CD3C0", "color": "#00573F", "peripheries": "2"},
+    "seed": {"style": "filled", "fillcolor": "#8CD3C0", "color": "#00573F", "peripheries": "2"},
+    "folder": {"shape": "folder", "style": "filled", "fillcolor": "white", "color": "#444444"},
 }
-HEADER = (
-    "digraph {",
-    'graph [rankdir=TB, fontname="Arial", fontsize=12, nodesep=0.3, ranksep=0.4]',
-    'node [shape=box, fontname="Arial", fontsize=12, margin="0.15,0.08"]',
-    'edge [color="#444444", arrowsize=0.7]',
-)
-CLUSTER = 'labeljust=l, style="rounded,filled", fillcolor="#FAFAFA", color="#B0B0B0"'
-NO_GRADIENT = ' [style=dashed, color="#8A8A8A"]'
+# Arial has the widths of Liberation Sans and Arimo, with which others draw it. No size and no dpi:
+# dot 2.43 then writes a wrong viewBox.
+GRAPH = 'fontname="Arial", fontsize=12, nodesep=0.3, ranksep=0.4'
+NODE = 'node [shape=box, fontname="Arial", fontsize=12, margin="0.13,0.06"]'
+EDGE = f'edge [color="#444444", fontname="Arial", fontsize=11, fontcolor="{BACKWARD}", '
+CLUSTER = 'labelloc=t, labeljust=l, style="rounded,filled", fillcolor="#FAFAFA", color="#B0B0B0"'
 
 
-def source(graph: Graph) -> tuple[str, int]:
-    """Write `graph`, the same graph always in the same bytes; and count what is drawn."""
-    outputs = {id(output) for output in graph.outputs}
-    place: dict[int, int] = {}  # the k of n{k}, by identity
-    names: list[str] = []
+def source(picture: Picture) -> str:
+    """Write a picture in the DOT language."""
+    options = picture.options
+    title = f', labelloc=t, label="{safe(options.title, 120)}"' if options.title else ""
+    lines = ["digraph {", f"graph [rankdir={options.rankdir}, {GRAPH}{title}]", NODE]
+    lines.append(f"{EDGE}arrowsize=0.7]")
     scopes: Scopes = {(): []}
-    edges: list[str] = []
-
-    def add(value: Any, name: str | None, kind: str, text: str, scope: Scope) -> None:
-        k = place[id(value)] = len(names)
-        full = clean(name or "", 400) or f"v{k}"
-        names.append(clean(full, 40))
-        made = f" = {text}" if text else ""
-        word = value.op.name if kind == "op" else kind
-        within(scopes, scope).append(
-            f"n{k} [label=<<b>{safe(names[k] + made, 60)}</b><br/>"
-            f'<font color="#4D4D4D">{safe(f"{word} {type_of(value)}", 60)}</font>>, '
-            f'tooltip="{safe(full + made, 400)}", {STYLES[kind]}]'
-        )
-
-    kept = kept_for_gradients(graph)
-    for node in graph.nodes:
-        operands = []
-        for x in node.inputs:
-            if is_number(x):
-                operands.append(written(x))
-                continue
-            if id(x) not in place:
-                add(x, None, "constant", "", ())
-            operands.append(names[place[id(x)]])
-        if node.op is None:
-            kind = "parameter" if node.requires_grad else "input" if node.name else "constant"
-            text = "" if node.ndim else written(node.data)
-            if id(node) in kept:
-                consumer, form = kept[id(node)]
-                known = [names[place[id(x)]] if id(x) in place else "..." for x in consumer.inputs]
-                text = form.format(**dict(zip(consumer.op.input_names, known)))
-            add(node, node.name, kind, text, node.scope)
-            continue
-        kind = "output" if id(node) in outputs else "op"
-        add(node, node.name, kind, expression(node, operands), node.scope)
-        flows = {slot for slot, _ in node.op.formulas(node.inputs)}
-        for slot, x in enumerate(node.inputs):
-            if not is_number(x):
-                style = "" if slot in flows else NO_GRADIENT
-                edges.append(f"n{place[id(x)]} -> n{place[id(node)]}{style}")
-    return "\n".join([*HEADER, *nested(scopes), *edges, "}", ""]), len(names)
+    for box in picture.boxes:
+        within(scopes, box.scope).append(_box(box))
+    lines += nested(scopes, picture.clusters)
+    lines += [_arrow(arrow, options.backward) for arrow in picture.arrows]
+    if picture.note:
+        lines.append(f'note [label="{picture.note}", color="#6E6E6E", style=dotted]')
+    if options.legend:
+        lines.append(f"legend [shape=plain, label=<{_legend(picture)}>]")
+    return "\n".join([*lines, "}", ""])
 
 
-def kept_for_gradients(graph: Graph) -> dict[int, tuple[Any, str]]:
-    """Find unnamed constants that an op keeps for its gradient, and its text for what they hold."""
-    return {
-        id(x): (node, node.op.texts[name])
-        for node in graph.nodes
-        if node.op is not None
-        for x, name, vjp in zip(node.inputs, node.op.input_names, node.op.vjps)
-        if vjp is None and name in node.op.texts and isinstance(x, Tensor) and not x.name
-    }
+def _box(box: Box) -> str:
+    rows = [f"<b>{html.escape(line)}</b>" for line in broken(clean(box.title, 80), 40)]
+    rows += [f'<font color="{GREY}">{safe(row, 60)}</font>' for row in box.grey]
+    rows.append(safe(box.value, 60))
+    rows.append(f'<font color="{BACKWARD}">{safe(box.gradient, 60)}</font>' * bool(box.gradient))
+    label = "".join(f'{row}<br align="left"/>' for row in rows if row)
+    style = dict(STYLES[box.kind])
+    if box.has_output:
+        style["fillcolor"], style["color"] = (STYLES["output"][k] for k in ("fillcolor", "color"))
+    if box.broken:
+        style["fillcolor"] = NAN
+    if box.broken or box.focus:
+        style["penwidth"] = "4"
+    written = ", ".join(f'{name}="{value}"' for name, value in style.items())
+    name = box.id.replace("c", "f")  # a folder has its cluster's id, but cannot have its name
+    return f'{name} [id="{box.id}", label=<{label}>, tooltip="{safe(box.tooltip, 400)}", {written}]'
 
 
-def is_number(value: Any) -> bool:
-    """Tell whether an operand is a plain number, which is written into the expression."""
-    return not isinstance(value, Tensor) and getattr(value, "ndim", 0) == 0
+def _arrow(arrow: Arrow, backward: bool) -> str:
+    tail, head = (end.replace("c", "f") for end in (arrow.tail, arrow.head))
+    attributes = [f'id="{arrow.id}"']
+    if arrow.label:
+        attributes.append(f"label=<{_label(arrow.label)}>")
+    if arrow.tooltip:
+        tooltip = safe(arrow.tooltip, 400)
+        attributes.append(f'tooltip="{tooltip}"')
+        attributes += [f'labeltooltip="{tooltip}"'] * bool(arrow.label)
+    if arrow.firm:
+        attributes.append("weight=3")
+    if backward:
+        attributes.append(f'color="{BACKWARD}"')
+    elif not arrow.flows:
+        attributes += ["style=dashed", 'color="#8A8A8A"']
+    return f"{tail} -> {head} [{', '.join(attributes)}]"
+
+
+def _label(lines: list[str]) -> str:
+    """Write the text beside an arrow, on white: it may lie on the border of a scope."""
+    text = "".join(f'{safe(line, 60)}<br align="left"/>' for line in lines)
+    cells = f'<td width="7"></td><td bgcolor="white" cellpadding="1">{text}</td>'  # off its arrow
+    return f'<table border="0" cellborder="0" cellspacing="0"><tr>{cells}</tr></table>'
+
+
+# The legend: one node with one table, as a cluster of nodes would tear the ranks apart
+
+
+def _legend(picture: Picture) -> str:
+    kinds = {box.kind for box in picture.boxes}
+    rows = [_sample(kind) for kind in STYLES if kind in kinds and kind != "folder"]
+    if any(box.broken for box in picture.boxes):
+        rows.append(f'<td bgcolor="{NAN}" border="3" color="#444444">NaN or infinite</td>')
+    rows += [f'<td align="left" border="0">{text}</td>' for text in _explained(picture)]
+    rows += [
+        f'<td align="left" border="0"><font color="{BACKWARD}">{text}</font></td>'
+        for text in _gradients_explained(picture)
+    ]
+    table = '<table border="1" color="#B0B0B0" style="rounded" cellborder="1" cellspacing="3">'
+    return f"{table}{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def _sample(kind: str) -> str:
+    fill, line = STYLES[kind]["fillcolor"], STYLES[kind]["color"]
+    border = 2 if kind == "parameter" else 1
+    look = {"input": ' style="rounded"', "constant": ' style="dashed"'}.get(kind, "")
+    word = "operation" if kind == "op" else kind
+    return f'<td bgcolor="{fill}" color="{line}" border="{border}"{look}>{word}</td>'
+
+
+def _explained(picture: Picture) -> list[str]:
+    rows = []
+    if any(box.kind == "folder" for box in picture.boxes):
+        rows.append("folder: a folded scope")
+    if any("±" in box.value for box in picture.boxes):
+        rows.append("mean ± standard deviation")
+    if any(box.focus for box in picture.boxes):
+        rows.append("thick border: in focus")
+    if not picture.options.backward and any(not arrow.flows for arrow in picture.arrows):
+        rows.append("dashed arrow: no gradient")
+    return rows
+
+
+def _gradients_explained(picture: Picture) -> list[str]:
+    texts = [box.gradient + box.value for box in picture.boxes]
+    if not (picture.options.backward or any("∂" in text for text in texts)):
+        return []
+    rows = [f"∂v means ∂{safe(picture.seeded, 40)}/∂v"]
+    if any("‖" in text for text in texts):
+        rows.append("‖ ‖ is the 2-norm")
+    if any("←" in line for arrow in picture.arrows for line in arrow.label):
+        rows.append("← what an arrow adds to ∂v")
+    return rows
+
+
+# Clusters
 
 
 def within(scopes: Scopes, scope: Scope) -> list[str | Scope]:
@@ -102,19 +158,18 @@ def within(scopes: Scopes, scope: Scope) -> list[str | Scope]:
     return scopes[scope]
 
 
-def nested(scopes: Scopes) -> list[str]:
+def nested(scopes: Scopes, ids: dict[Scope, str]) -> list[str]:
     """Write all statements, those of a scope inside a cluster of its own."""
     lines: list[str] = []
-    clusters = 0
     stack = [iter(scopes[()])]
     while stack:
         item = next(stack[-1], None)
         if isinstance(item, str):
             lines.append(item)
         elif item is not None:
-            lines.append(f"subgraph cluster_c{clusters} {{")
-            lines.append(f'graph [label="{safe(item[-1], 60)}", {CLUSTER}]')
-            clusters += 1
+            lines.append(f"subgraph cluster_{ids[item]} {{")
+            label = safe(item[-1], 60)
+            lines.append(f'graph [id="{ids[item]}", label="{label}", {CLUSTER}]')
             stack.append(iter(scopes[item]))
         else:
             lines.extend("}" * (len(stack) > 1))
