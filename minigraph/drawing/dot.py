@@ -31,7 +31,10 @@ STYLES = {
 GRAPH = 'fontname="Arial", fontsize=12, nodesep=0.3, ranksep=0.4'
 NODE = 'node [shape=box, fontname="Arial", fontsize=12, margin="0.13,0.06"]'
 EDGE = f'edge [color="#444444", fontname="Arial", fontsize=11, fontcolor="{BACKWARD}", '
-CLUSTER = 'labelloc=t, labeljust=l, style="rounded,filled", fillcolor="#FAFAFA", color="#B0B0B0"'
+CLUSTER = (
+    'margin=14, labelloc=t, labeljust=l, style="rounded,filled", fillcolor="#FAFAFA", '
+    'color="#B0B0B0"'
+)
 
 
 def source(picture: Picture) -> str:
@@ -53,7 +56,10 @@ def source(picture: Picture) -> str:
 
 
 def _box(box: Box) -> str:
-    rows = [f"<b>{html.escape(line)}</b>" for line in broken(clean(box.title, 80), 40)]
+    rows = [
+        f"<b>{html.escape(line)}</b>"
+        for line in broken(clean("→ " * box.focus + box.title, 80), 40)
+    ]
     rows += [f'<font color="{GREY}">{safe(row, 60)}</font>' for row in box.grey]
     rows.append(safe(box.value, 60))
     rows.append(f'<font color="{BACKWARD}">{safe(box.gradient, 60)}</font>' * bool(box.gradient))
@@ -127,7 +133,7 @@ def _explained(picture: Picture) -> list[str]:
     if any("±" in box.value for box in picture.boxes):
         rows.append("mean ± standard deviation")
     if any(box.focus for box in picture.boxes):
-        rows.append("thick border: in focus")
+        rows.append("→ in focus")
     if not picture.options.backward and any(not arrow.flows for arrow in picture.arrows):
         rows.append("dashed arrow: no gradient")
     return rows

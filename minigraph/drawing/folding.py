@@ -5,8 +5,6 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from minigraph.drawing.recording import Recording, Scope
 from minigraph.drawing.text import Term
 
@@ -59,7 +57,8 @@ def inline(recording: Recording, keep: Collection[int]) -> tuple[dict[int, int],
                 inside[use.tail] = texts[use.tail]
         texts[k] = recording.text(k, inside) or own
         while inside and len(texts[k].text) > LONGEST:
-            del inside[max(inside, key=lambda tail: len(inside[tail].text))]
+            longest = max(len(term.text) for term in inside.values())
+            inside = {tail: term for tail, term in inside.items() if len(term.text) < longest}
             texts[k] = recording.text(k, inside) or own
         consumers.update(dict.fromkeys(inside, k))
     hosts: dict[int, int] = {}
@@ -192,7 +191,7 @@ def _sign(recording: Recording, k: int, signs: dict[int, Hashable]) -> Hashable:
     if k not in signs:
         value: Any = recording.values[k]
         op = getattr(value, "op", None)
-        signs[k] = (op and op.name, recording.kind(k), np.shape(value), value.dtype)
+        signs[k] = (op and op.name, recording.kind(k), value.shape, value.dtype)
     return signs[k]
 
 

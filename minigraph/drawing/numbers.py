@@ -73,6 +73,15 @@ def _cut(piece: Any) -> Iterator[Array]:
         yield piece[start : start + BLOCK]
 
 
+def count_broken(array: Any) -> int:
+    """Count NaN and infinite entries."""
+    if not isinstance(array, np.ndarray | np.generic) or array.dtype.kind != "f":
+        return 0
+    if array.size <= BLOCK:
+        return int(array.size - np.count_nonzero(np.isfinite(array)))
+    return sum(int(np.count_nonzero(~np.isfinite(block))) for block in blocks(np.asarray(array)))
+
+
 def _floats(array: Array) -> Summary:
     count = zeros = 0
     total, low, high = 0.0, math.inf, -math.inf
@@ -97,7 +106,7 @@ def _floats(array: Array) -> Summary:
 
 def _described(array: Array, broken: int, mean: float, low: float, high: float, zero: float) -> str:
     if low == high:
-        return f"all {number(low)}" if array.size > 1 else number(low)
+        return f"all {number(low)}" if array.size - broken > 1 else number(low)
     if array.ndim == 1 and array.size <= FEW and not broken:
         scale = max(abs(low), abs(high))
         return ", ".join(number(0.0 if abs(x) < 1e-12 * scale else x) for x in array.tolist())

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigraph.drawing.folding import Unit, choose_units, inline, nearest
 from minigraph.drawing.gradients import Gradients, Size
-from minigraph.drawing.numbers import summary
+from minigraph.drawing.numbers import count_broken, summary
 from minigraph.drawing.recording import Recording, Scope, Use
 from minigraph.drawing.text import Term, broken, clean, number, type_of
 from minigraph.tensor import Tensor
@@ -103,7 +103,7 @@ class _Painter:
         self.gradients = gradients
         self.focus = focus
         self.options = options
-        self.texts: dict[int, Term] = {}
+        self.texts: dict[int, Term | None] = {}
         self.hosts: dict[int, int] = {}
         self.coming: dict[int, list[Use]] = {}  # the edges that a cotangent comes from
         nodes: Sequence[int] = range(len(recording))
@@ -114,7 +114,8 @@ class _Painter:
                     self.coming.setdefault(use.tail, []).append(use)
         elif options.fold:
             keep = {*recording.outputs} | ({focus} if focus is not None else set())
-            self.hosts, self.texts = inline(recording, keep)
+            self.hosts, texts = inline(recording, keep)
+            self.texts.update(texts)
         limit = options.max_nodes
         units = choose_units(recording, nodes, self.hosts, options.depth, focus, limit)
         kept = nearest(recording, units, focus, limit)
@@ -156,7 +157,7 @@ class _Painter:
             id=f"n{k}",
             kind=kind,
             scope=self.recording.scope(k),
-            title=self._title(k),
+            title=self._titled(k, self._name(k)),
             grey=[],
             focus=k == self.focus,
         )
@@ -168,22 +169,25 @@ class _Painter:
         shown = not value.shape and (seen is not None or self.options.backward)
         words = ["" if box.kind == "op" else box.kind, "" if shown else type_of(value)]
         box.grey = [" ".join(filter(None, words))] if any(words) else []
-        details = [self._full(k), kind, type_of(value), f"{_bytes(value):,} bytes"]
+        made = f" = {box.formula}" if box.formula else ""
+        details = [
+            self._titled(k, self.recording.names[k]) + made,
+            kind,
+            type_of(value),
+            f"{_bytes(value):,} bytes",
+        ]
         if seen is not None and not self.options.backward:
             details.append(seen.extremes)
         box.tooltip = "; ".join(filter(None, details))
         return box
 
-    def _full(self, k: int) -> str:
-        text = self.texts.get(k) if self.options.fold else self.recording.text(k)
-        made = f" = {text.text}" if text else ""
-        return ("∂" if self.options.backward else "") + self.recording.names[k] + made
-
-    def _title(self, k: int) -> str:
+    def _titled(self, k: int, name: str) -> str:
         if self.options.backward:
-            return f"∂{self._name(k)}"
-        text = self.texts.get(k) or self.recording.text(k)
-        return self._name(k) + (f" = {text.text}" if text else "")
+            return f"∂{name}"
+        if k not in self.texts:
+            self.texts[k] = self.recording.text(k)
+        text = self.texts[k]
+        return f"{name} = {text.text}" if text else name
 
     def _fill_forward(self, box: Box, k: int, seen: Any) -> None:
         if seen is not None:
@@ -238,7 +242,7 @@ class _Painter:
         value = self.recording.values[unit.node]
         if not self.options.values or self.options.backward:
             return box
-        box.broken = sum(_broken(self.recording.values[k]) for k in unit.members)
+        box.broken = sum(count_broken(_array(self.recording.values[k])) for k in unit.members)
         seen = summary(_array(value)).text if not value.shape else type_of(value)
         box.value = f"{box.broken} NaN/Inf, {seen}" if box.broken else seen
         return box
@@ -306,14 +310,6 @@ def _array(value: Any) -> Any:
 
 def _bytes(value: Any) -> int:
     return int(math.prod(value.shape) * value.dtype.itemsize)
-
-
-def _broken(value: Any) -> int:
-    """Count NaN and infinite entries."""
-    array = _array(value)
-    if not isinstance(array, np.ndarray | np.generic) or array.dtype.kind != "f":
-        return 0
-    return int(summary(array).broken if array.ndim else not np.isfinite(array))
 
 
 def _entries(recording: Recording, k: int) -> int:

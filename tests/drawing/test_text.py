@@ -149,6 +149,7 @@ def test_a_written_number_is_near_to_what_it_stands_for(x):
         (1000 + np.tile([1.0, -1.0], 50), "1000 ± 1"),
         ([[np.nan, 1.0], [np.inf, 3.0]], "2 NaN/Inf, 2 ± 1"),
         ([np.nan, np.nan], "2 NaN/Inf"),
+        ([np.nan, 1.0], "1 NaN/Inf, 1"),
         (np.tile([1e300, -1e300], 4), "0 ± inf"),
     ],
 )
