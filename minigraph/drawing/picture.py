@@ -106,27 +106,40 @@ class _Painter:
         self.texts: dict[int, Term | None] = {}
         self.hosts: dict[int, int] = {}
         self.coming: dict[int, list[Use]] = {}  # the edges that a cotangent comes from
-        nodes: Sequence[int] = range(len(recording))
-        if options.backward:
-            nodes = [k for k in nodes if self._has_gradient(k)]
-            for use in recording.uses:
-                if self._part(use) is not None:
-                    self.coming.setdefault(use.tail, []).append(use)
-        elif options.fold:
-            keep = {*recording.outputs} | ({focus} if focus is not None else set())
-            self.hosts, texts = inline(recording, keep)
-            self.texts.update(texts)
+        nodes = self._nodes()
         limit = options.max_nodes
         units = choose_units(recording, nodes, self.hosts, options.depth, focus, limit)
         kept = nearest(recording, units, focus, limit)
-        clusters = {scope: f"c{i}" for scope, i in recording.clusters.items()}
-        self.picture = Picture(options, clusters=clusters, total=len(nodes))
-        self.picture.drawn = sum(len(unit.members) for unit in kept)
-        if gradients:
-            self.picture.seeded = self._seeded(gradients)
+        self.picture = Picture(
+            options,
+            clusters={scope: f"c{i}" for scope, i in recording.clusters.items()},
+            total=len(nodes),
+            drawn=sum(len(unit.members) for unit in kept),
+            seeded=self._seeded(gradients) if gradients else "",
+        )
         for unit in kept:
             self.picture.boxes.append(self._folder(unit) if unit.is_folder else self._box(unit))
         self._add_arrows(kept)
+
+    def _nodes(self) -> Sequence[int]:
+        """List what there is to draw, and find what is written inside other expressions."""
+        recording, focus = self.recording, self.focus
+        nodes: Sequence[int] = range(len(recording))
+        if self.options.backward:
+            nodes = [k for k in nodes if self._has_gradient(k)]
+            if focus is not None and not self._has_gradient(focus):
+                raise ValueError(
+                    f"draw: no gradient flows to focus, {self._name(focus)}, so it is not in the "
+                    "backward graph"
+                )
+            for use in recording.uses:
+                if self._part(use) is not None:
+                    self.coming.setdefault(use.tail, []).append(use)
+        elif self.options.fold:
+            keep = recording.outputs if focus is None else recording.outputs | {focus}
+            self.hosts, texts = inline(recording, keep)
+            self.texts.update(texts)
+        return nodes
 
     def _has_gradient(self, k: int) -> bool:
         value = self.recording.values[k]
@@ -137,7 +150,7 @@ class _Painter:
         )
 
     def _name(self, k: int) -> str:
-        return clean(self.recording.names[k], 40)
+        return self.recording.short[k]
 
     def _seeded(self, gradients: Gradients) -> str:
         """Name what is differentiated: the outputs' sum, if they are no single number."""

@@ -32,7 +32,7 @@ class Recording:
     values : list
         The tensors and arrays.
     names : list of str
-        The tensor's name, cleaned, or v and the number.
+        The tensor's name, cleaned, or v and the number. `short` has no more than 40 characters.
     uses : list of Use
         By head, then by slot. `first[k]` to `first[k + 1]` are those with head k.
     outputs : set of int
@@ -43,6 +43,7 @@ class Recording:
     def __init__(self, graph: Graph) -> None:
         self.values: list[Any] = []
         self.names: list[str] = []
+        self.short: list[str] = []
         self.uses: list[Use] = []
         self.first: list[int] = []
         self.clusters: dict[Scope, int] = {}
@@ -82,7 +83,9 @@ class Recording:
     def _add(self, value: Any, name: str | None, scope: Scope) -> int:
         k = self.place[id(value)] = len(self.values)
         self.values.append(value)
-        self.names.append((name and clean(name, 400)) or f"v{k}")
+        full = (name and clean(name, 400)) or f"v{k}"
+        self.names.append(full)
+        self.short.append(clean(full, 40) if len(full) > 40 else full)
         self.first.append(len(self.uses))
         if scope not in self.clusters:
             for depth in range(1, len(scope) + 1):
@@ -134,7 +137,7 @@ class Recording:
                 terms.append(operand(x))
                 continue
             tail = self.place[id(x)]
-            terms.append((inlined or {}).get(tail) or Term(clean(self.names[tail], 40)))
+            terms.append((inlined or {}).get(tail) or Term(self.short[tail]))
         return terms
 
     def text(self, k: int, inlined: dict[int, Term] | None = None) -> Term | None:
@@ -154,8 +157,7 @@ class Recording:
     def formula(self, use: Use) -> str:
         """Write what comes back on an edge."""
         consumer = self.values[use.head]
-        name = clean(self.names[use.head], 40)
-        return formula(consumer, use.slot, self.operands(use.head), name)
+        return formula(consumer, use.slot, self.operands(use.head), self.short[use.head])
 
 
 def kept_inputs(op: Op) -> list[tuple[int, str]]:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigraph.op import Op
+from minigraph.ops.shaping import filled as filled_index
+from minigraph.ops.shaping import indexing
 from minigraph.tensor import Tensor
 
 # How tightly a text holds together, after Python's grammar
@@ -116,6 +118,8 @@ def expression(node: Tensor, operands: Sequence[Term]) -> Term:
     """Write the op that made `node` with these texts in the places of its inputs."""
     op = node.op
     assert op is not None
+    if op is indexing:
+        return _subscript(node, operands)
     template = op.texts.get("y")
     if template is None and op.symbol and len(op.input_names) == 2:
         template = f"{{{op.input_names[0]}}} {op.symbol} {{{op.input_names[1]}}}"
@@ -129,12 +133,20 @@ def expression(node: Tensor, operands: Sequence[Term]) -> Term:
     return Term(f"{op.name}({', '.join([*(x.text for x in operands), *given])})")
 
 
+def _subscript(node: Tensor, operands: Sequence[Term]) -> Term:
+    """Write x[index], with the arrays that index among the operands in their places."""
+    arrays = [array.text for array in operands[1:]]
+    index = ", ".join(map(written, filled_index(node.attributes["index"], arrays)))
+    x, level = operands[0]
+    return Term(f"{x if level == ATOM else f'({x})'}[{index}]")
+
+
 def formula(node: Tensor, slot: int, operands: Sequence[Term], name: str) -> str:
     """Write the cotangent that the op of `node`, called `name`, sends back to its input `slot`."""
     op = node.op
     assert op is not None
     g = f"∂{name}"
-    text = Term(f"vjp_{op.name}({g})")
+    text = Term(f"{'scatter' if op is indexing else f'vjp_{op.name}'}({g})")
     template = op.texts.get(op.input_name(slot))
     if template is not None:
         try:

@@ -250,6 +250,9 @@ def test_wrong_arguments_are_refused_with_what_is_right():
     ):
         with pytest.raises(error, match=text):
             draw(a * 2.0, **wrong)
+    x = mg.Tensor([1.0], name="x")
+    with pytest.raises(ValueError, match="no gradient flows to focus, x"):
+        draw(a * x, focus=x, backward=True)
     with pytest.raises(TypeError, match="at least one"):
         draw()
     with pytest.raises(TypeError, match="Tensors, not int"):
