@@ -14,7 +14,7 @@ from homework import by_hand, golden, table
 from homework.by_hand import Array, Lambdas, Parameters
 
 import minigraph as mg
-from minigraph.drawing.text import expression, written
+from minigraph.drawing.text import Term, expression, written
 
 PENALTIES: Lambdas = (0.011, 0.023, 0.037, 0.053)  # all different, so that a mix-up would show
 
@@ -114,7 +114,7 @@ def text(x: mg.Tensor | float, letters: dict[int, str] | None = None, top: bool 
     operands = [text(operand, letters, top=False) for operand in x.inputs]
     if transposed:
         return f"{operands[0]}ᵀ"
-    whole = expression(x, operands)
+    whole = expression(x, [Term(operand) for operand in operands]).text
     return f"({whole})" if " - " in whole and not top else whole
 
 

@@ -67,7 +67,7 @@ class Gradients:
         self.counts[number] = self.counts.get(number, 0) + 1
         self._sums[number] = self._sums.get(number, 0.0) + abs(size or 0.0)
         whole = size if self.counts[number] == 1 else norm(total)
-        noise = 4 * np.finfo(tensor.dtype).eps * self._sums[number]
+        noise = 4 * float(np.finfo(tensor.dtype).eps) * self._sums[number]
         if self.counts[number] > 1 and whole is not None and abs(whole) <= noise:
             whole = 0.0  # the parts cancel, and what is left is rounding
         self.totals[number] = whole

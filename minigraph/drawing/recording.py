@@ -48,6 +48,7 @@ class Recording:
         self.first: list[int] = []
         self.clusters: dict[Scope, int] = {}
         self.place: dict[int, int] = {}  # by identity
+        self._kept_inputs: dict[Op, list[tuple[int, str]]] = {}
         self.kept: dict[int, tuple[int, str]] = {}  # constants kept for a gradient: consumer, text
         for node in graph.nodes:
             self._add_node(node)
@@ -75,7 +76,9 @@ class Recording:
             flows = {slot for slot, _ in node.formulas}
             self.uses += [Use(tail, k, slot, slot in flows) for slot, tail in tails]
             assert node.op is not None
-            for slot, text in kept_inputs(node.op):
+            if node.op not in self._kept_inputs:
+                self._kept_inputs[node.op] = kept_inputs(node.op)
+            for slot, text in self._kept_inputs[node.op]:
                 x = node.inputs[slot]
                 if type(x) is Tensor and x.op is None and not x.name:
                     self.kept[place[id(x)]] = (k, text)

@@ -149,6 +149,11 @@ def test_parts_that_cancel_leave_nothing():
     assert "‖∂a‖ = 0\n" in f"{drawing}\n" or "‖∂a‖ = 0 " in str(drawing)
 
 
+def test_large_gradients_of_half_precision_are_not_taken_for_rounding():
+    a = mg.Tensor(np.float16([0.1, 0.2, 0.3, 0.4]), requires_grad=True, name="a")
+    assert "‖∂a‖ = 80000" in str(mg.draw(a * 20000.0 + a * 20000.0, grads=True))
+
+
 def test_drawing_changes_nothing():
     loss = graphs.mlp()
     nodes = mg.Graph(loss).nodes
