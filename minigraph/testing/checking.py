@@ -134,7 +134,8 @@ def _look_into_the_graph(report: Report, check: Check, seed: int) -> None:
     """
     function, kinks = check.function, False
     try:
-        for node in Graph(function.output(function.arrays)).nodes[:SUSPECTS]:
+        report.output = function.output(function.arrays)
+        for node in Graph(report.output).nodes[:SUSPECTS]:
             for slot, _ in node.formulas:
                 finding = _checked_formula(node, slot, seed)
                 kinks |= finding.verdict == KINK

@@ -117,14 +117,17 @@ class Report:
         One per input; with ``order=2`` a second one for the gradient of the gradient.
     seed : int
         Gives the same directions and cotangents again.
+    output : Tensor or None
+        The output with the graph behind it, where that was searched for a wrong formula.
     suspect : Tensor or None
-        The first node of the graph whose own formula is wrong.
+        The first node of that graph whose own formula is wrong.
     """
 
     def __init__(self, function: Function, seed: int) -> None:
         self.function = function
         self.seed = seed
         self.findings: list[Finding] = []
+        self.output: Tensor | None = None
         self.suspect: Tensor | None = None
         self.suspect_input = ""
 
@@ -153,16 +156,17 @@ class Report:
         raise KeyError(f"{name!r} is not one of {', '.join(f.name for f in self.findings)}")
 
     def draw(self) -> Drawing:
-        """Draw the graph up to the node whose formula is wrong, or all of it.
+        """Draw the graph, with the node whose formula is wrong in focus.
 
         Raises
         ------
         ValueError
             If the function is plain NumPy, and has no graph.
         """
-        if self.suspect is not None:
-            return draw(self.suspect)
-        return draw(self.function.output(self.function.arrays))
+        output = (
+            self.output if self.output is not None else self.function.output(self.function.arrays)
+        )
+        return draw(output, focus=self.suspect)
 
     def __str__(self) -> str:
         bad = [finding for finding in self.findings if not finding.ok]
