@@ -79,7 +79,9 @@ def test_an_op_of_ones_own_is_called_by_its_name(program):
 ODD = {
     "a lambda": mg.Op(lambda x: x * 1, x=lambda g, y, x: g),
     "named like a variable": mg.Op(lambda x: x * 1, x=lambda g, y, x: g, name="a"),
-    "with a constant": mg.Op(lambda x, t: x * t, x=lambda g, y, x, t: g * t, t=None, name="nn"),
+    "with a constant": mg.Op(
+        lambda x, t: x * t, x=lambda g, y, x, t: g * t, t=None, name="nn", broadcasts=True
+    ),
     "of any number": mg.Op(
         lambda *x: sum(x), each=lambda i: lambda g, y, *x: g, name="total", broadcasts=True
     ),
