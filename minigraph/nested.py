@@ -42,16 +42,13 @@ def flatten(value: Any, path: str) -> tuple[list[Leaf], Callable[[Iterator[Any]]
         return leaves, lambda new: {k: rebuild(new) for k, rebuild in zip(keys, rebuilds)}
     if isinstance(value, (list, tuple)):
         names = getattr(value, "_fields", None)
-        paths = [f"{path}.{n}" for n in names] if names else [f"{path}[{i}]" for i in _range(value)]
+        parts = [f".{name}" for name in names] if names else [f"[{i}]" for i in range(len(value))]
+        paths = [path + part for part in parts]
         leaves, rebuilds = _parts(value, paths)
         kind: Any = type(value)
         make = kind._make if names else kind
         return leaves, lambda new: make([rebuild(new) for rebuild in rebuilds])
     return [Leaf(path, value)], next
-
-
-def _range(value: Any) -> range:
-    return range(len(value))
 
 
 def _parts(values: Any, paths: list[str]) -> tuple[list[Leaf], list[Callable[..., Any]]]:

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from minigraph.drawing.text import Term, clean, expression, filled, formula, operand, written
+from minigraph.drawing.text import Term, clean, expression, filled, formula, operand
 from minigraph.graph import Graph
 from minigraph.op import Op
 from minigraph.tensor import Tensor
@@ -175,8 +175,3 @@ def kept_inputs(op: Op) -> list[tuple[int, str]]:
 def is_number(value: Any) -> bool:
     """Tell whether an operand is a plain number, which is written into the expression."""
     return type(value) is not Tensor and getattr(value, "ndim", 0) == 0
-
-
-def number_text(value: Any) -> str:
-    """Write a value of no axes."""
-    return written(value.data if type(value) is Tensor else value)
