@@ -1,7 +1,7 @@
 """minigraph: automatic differentiation that people can read, draw and trust."""
 
 from minigraph import data, nn, optim, pickling, testing  # noqa: F401 (pickling: once loaded)
-from minigraph.drawing import Drawing, draw
+from minigraph.drawing import Drawing, Steps, draw, steps
 from minigraph.graph import Graph
 from minigraph.modes import enable_grad, no_grad, scope
 from minigraph.op import Kink, Op
@@ -77,6 +77,7 @@ __all__ = [
     "Graph",
     "Kink",
     "Op",
+    "Steps",
     "Tensor",
     "__version__",
     "abs",
@@ -147,6 +148,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "steps",
     "subtract",
     "sum",
     "swapaxes",

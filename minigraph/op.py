@@ -69,7 +69,8 @@ class Op:
         Where it has no derivative, and what is taken there.
     texts : mapping of str to str, optional
         The formulas as drawings show them: ``{a}`` stands for an input, ``{g}`` for the cotangent;
-        ``y`` is the text of the output; an input without a formula may say what it holds.
+        ``y`` is the text of the output; an input without a formula may say what it holds. With
+        `each`, the text of that name holds for every input, and ``{i}`` is its place.
     shapes : str, optional
         The shapes of the inputs, where they are neither any nor broadcast:
         ``"(..., n, k), (..., k, m)"``; axes in place of ``...`` broadcast.

@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -32,6 +35,32 @@ def dot() -> str:
     if path is None:
         _absent("dot", "apt install graphviz")
     return str(path)
+
+
+@pytest.fixture
+def graphviz_pure() -> str:
+    """Path of the stand-in for dot, which pip puts beside Python."""
+    path = shutil.which("graphviz-pure", path=sysconfig.get_path("scripts"))
+    if path is None:
+        _absent("graphviz-pure", "pip install -e '.[test]'")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, one for all tests; they skip without it, and fail in CI."""
+    paths = [shutil.which("chromium"), shutil.which("chromedriver")]
+    if None in paths:
+        _absent("Chromium with its driver", "apt install chromium chromium-driver")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="pip install -e '.[test]'")
+    options = webdriver.ChromeOptions()
+    options.binary_location = paths[0]
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "window-size=1400,1000"):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(paths[1]))
+    yield driver
+    driver.quit()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Drawings of recorded graphs: DOT text always, pictures where graphviz's `dot` is found."""
+"""Drawings of recorded graphs, and pages that step through them."""
 
 from minigraph.drawing.dot import source
 from minigraph.drawing.gradients import Gradients
@@ -6,10 +6,11 @@ from minigraph.drawing.listing import listing
 from minigraph.drawing.picture import Options, picture
 from minigraph.drawing.recording import Recording
 from minigraph.drawing.rendering import DotFailed, DotNotFound, Drawing
+from minigraph.drawing.stepping import Steps, steps_of
 from minigraph.graph import Graph
 from minigraph.tensor import Tensor
 
-__all__ = ["DotFailed", "DotNotFound", "Drawing", "draw"]
+__all__ = ["DotFailed", "DotNotFound", "Drawing", "Steps", "draw", "steps"]
 
 DIRECTIONS = ("TB", "LR", "BT", "RL")
 
@@ -91,13 +92,9 @@ def draw(
     v1 = a * a              4  ∂v1 = 1
     v2 = v1 + a  output     6  ∂v2 = 1
     """
-    if not outputs:
-        raise TypeError("draw: give at least one output Tensor")
-    for output in outputs:
-        if not isinstance(output, Tensor):
-            raise TypeError(f"draw: outputs are Tensors, not {type(output).__name__}")
-    _check_whole("depth", depth, 0)
-    _check_whole("max_nodes", max_nodes, 1)
+    _check_outputs("draw", outputs)
+    _check_whole("draw: depth", depth, 0)
+    _check_whole("draw: max_nodes", max_nodes, 1)
     if rankdir not in DIRECTIONS:
         raise ValueError(f"draw: rankdir is one of {', '.join(DIRECTIONS)}, not {rankdir!r}")
     graph = Graph(*outputs)
@@ -118,13 +115,80 @@ def draw(
     return Drawing(source(chosen), listing(chosen), chosen.total, chosen.drawn, title)
 
 
-def _check_whole(name: str, value: int | None, least: int) -> None:
+def steps(*outputs: Tensor, max_nodes: int | None = 200, title: str = "") -> Steps:
+    """Step through the graph behind some outputs: forward by node, then backward by edge.
+
+    Each step has its statement and its numbers, and a gradient that is a sum tells how much of it
+    has arrived. Backward, the parts are those of the sweep that `backward` uses, with the seed 1
+    for each output; `.grad` is neither read nor written.
+
+    Parameters
+    ----------
+    *outputs : Tensor
+        Where the graph ends; at least one. If none requires a gradient, the steps are forward only.
+    max_nodes : int or None
+        A larger graph is refused: nobody steps through it. With None any is taken.
+    title : str
+        Of the page.
+
+    Returns
+    -------
+    Steps
+        ``print`` lists them; `render` writes a page to step through; a notebook shows that.
+
+    Raises
+    ------
+    TypeError
+        If there are no outputs, or they are not Tensors.
+    ValueError
+        If the graph has more than `max_nodes` nodes.
+    RuntimeError
+        If an array that a formula reads was written.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> a = mg.Tensor(2.0, requires_grad=True, name="a")
+    >>> print(mg.steps(a * a + a))
+    1  a = 2
+    2  v1 = a * a = 2 * 2 = 4
+    3  v2 = v1 + a = 4 + 2 = 6
+    4  ∂v2 = seed = 1
+    5  ∂v1 += ∂v2 = 1
+    6  ∂a += ∂v2 = 1              ∂a = 1, so far, 2 to come
+    7  ∂a += ∂v1 * a = 1 * 2 = 2  ∂a = 3, so far, 1 to come
+    8  ∂a += ∂v1 * a = 1 * 2 = 2  ∂a = 5, sum of 3
+    """
+    _check_outputs("steps", outputs)
+    _check_whole("steps: max_nodes", max_nodes, 1)
+    graph = Graph(*outputs)
+    recording = Recording(graph)
+    if max_nodes is not None and len(recording) > max_nodes:
+        raise ValueError(
+            f"steps: the graph has {len(recording):,} nodes, more than max_nodes={max_nodes}; step "
+            "through a smaller network or an earlier tensor, or draw it with mg.draw, which folds "
+            "(depth) and shows a part (focus)"
+        )
+    whole = picture(recording, None, None, Options(max_nodes=None, title=title))
+    heads = {arrow.id: arrow.head for arrow in whole.arrows}
+    return Steps(source(whole), steps_of(recording, graph), heads, title)
+
+
+def _check_outputs(what: str, outputs: tuple[Tensor, ...]) -> None:
+    if not outputs:
+        raise TypeError(f"{what}: give at least one output Tensor")
+    for output in outputs:
+        if not isinstance(output, Tensor):
+            raise TypeError(f"{what}: outputs are Tensors, not {type(output).__name__}")
+
+
+def _check_whole(what: str, value: int | None, least: int) -> None:
     if value is None:
         return
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"draw: {name} is a whole number or None, not {value!r}")
+        raise TypeError(f"{what} is a whole number or None, not {value!r}")
     if value < least:
-        raise ValueError(f"draw: {name} is at least {least} (or None), not {value}")
+        raise ValueError(f"{what} is at least {least} (or None), not {value}")
 
 
 def _place(recording: Recording, focus: Tensor | None) -> int | None:

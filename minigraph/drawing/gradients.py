@@ -18,7 +18,7 @@ class Gradients:
     """The sizes of all cotangents, and of the parts that they are the sums of.
 
     Every output gets the seed 1 in each entry, so that these are gradients of the outputs' sum.
-    Nothing is read from `.grad`, nor written to it.
+    Nothing is read from `.grad`, nor written to it. Who needs the arrays themselves extends `add`.
 
     Attributes
     ----------
@@ -52,16 +52,19 @@ class Gradients:
             )
         seeds = [(output, np.ones_like(output._array)[()]) for output in self.seeds.values()]
         for output, seed in seeds:
-            self._add(output, seed, seed)
+            self.add(output, seed, seed)
         with np.errstate(all="ignore"):  # the picture shows what is NaN or infinite
             sweep(seeds, observer=self._observe)
 
     def _observe(
         self, consumer: Tensor, slot: int, input: Tensor, g: Any, part: Any, total: Any
     ) -> None:
-        self.parts[consumer.number, slot] = self._add(input, part, total)
+        self.parts[consumer.number, slot] = self.add(input, part, total, consumer, slot)
 
-    def _add(self, tensor: Tensor, part: Any, total: Any) -> Size:
+    def add(
+        self, tensor: Tensor, part: Any, total: Any, consumer: Tensor | None = None, slot: int = 0
+    ) -> Size:
+        """Take note of a part: what `consumer` sends back from this slot, or a seed."""
         number = tensor.number
         size = norm(part)
         self.counts[number] = self.counts.get(number, 0) + 1

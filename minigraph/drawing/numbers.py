@@ -1,7 +1,7 @@
 """What drawings say about the values in an array; large ones are read in blocks, never copied."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,9 @@ from minigraph.arrays import Array
 from minigraph.drawing.text import number
 
 BLOCK = 1 << 16
-FEW = 4  # so many entries are written out
+FEW = 4  # so many entries are written out in a row of a box
+MANY = 24  # and so many on a page, in lines of at most so many characters
+LINE = 44
 
 
 class Summary(NamedTuple):
@@ -43,6 +45,30 @@ def summary(array: Any) -> Summary:
         return Summary(", ".join(map(str, array.tolist())) if few else text, f"{low} … {high}")
     with np.errstate(all="ignore"):
         return _floats(np.asarray(array))
+
+
+def corners(array: Any) -> str:
+    """Write the entries of an array, of a large one the first and the last along each axis."""
+    if not isinstance(array, np.ndarray | np.generic):
+        return "not computed"
+    written: list[str] = []
+
+    def gather(x: Any) -> str:
+        written.append(number(x))
+        return written[-1]
+
+    def aligned(x: Any) -> str:
+        return number(x).rjust(width)
+
+    _arranged(array, gather)
+    width = max(map(len, written), default=0)
+    return _arranged(array, aligned)
+
+
+def _arranged(array: Any, write: Callable[[Any], str]) -> str:
+    return np.array2string(
+        array, LINE, threshold=MANY, edgeitems=2, separator=" ", formatter={"float_kind": write}
+    )
 
 
 def _bools(array: Array) -> str:

@@ -11,7 +11,7 @@ from minigraph.drawing.folding import Unit, choose_units, inline, nearest
 from minigraph.drawing.gradients import Gradients, Size
 from minigraph.drawing.numbers import count_broken, summary
 from minigraph.drawing.recording import Recording, Scope, Use
-from minigraph.drawing.text import Term, broken, clean, number, type_of
+from minigraph.drawing.text import Term, broken, clean, type_of, written_size
 from minigraph.tensor import Tensor
 
 __all__ = ["Arrow", "Box", "Options", "Picture", "picture"]
@@ -213,7 +213,7 @@ class _Painter:
         node = self.recording.values[k]
         count = self.gradients.counts[node.number]
         seed = node.number in self.gradients.seeds
-        text = self._gradient(k) if node.ndim else _size(self.gradients.totals[node.number])
+        text = self._gradient(k) if node.ndim else written_size(self.gradients.totals[node.number])
         box.value = f"{text}, sum of {count}" if count > 1 else text
         size = self.gradients.totals[node.number]
         box.broken = int(size is not None and not np.isfinite(size))
@@ -229,7 +229,7 @@ class _Painter:
         size = self.gradients.totals[node.number]
         name = self._name(k)
         label = f"‖∂{name}‖" if node.ndim else f"∂{name}"
-        return f"{label} = {_size(size)}"
+        return f"{label} = {written_size(size)}"
 
     def _folder(self, unit: Unit) -> Box:
         first, last = unit.scopes[0], unit.scopes[-1]
@@ -313,7 +313,7 @@ class _Painter:
         input = self.recording.values[use.tail]
         if self.gradients and self.gradients.counts[input.number] > 1:
             sign = "←" if not self.options.backward else "‖ ‖ =" if input.shape else "="
-            arrow.label.append(f"{sign} {_size(part[0])}")
+            arrow.label.append(f"{sign} {written_size(part[0])}")
         return arrow
 
 
@@ -327,7 +327,3 @@ def _bytes(value: Any) -> int:
 
 def _entries(recording: Recording, k: int) -> int:
     return int(recording.values[k].size) if recording.kind(k) == "parameter" else 0
-
-
-def _size(size: Size) -> str:
-    return "not computed" if size is None else number(size)

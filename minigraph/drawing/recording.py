@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from minigraph.drawing.text import Term, clean, expression, filled, formula, operand
 from minigraph.graph import Graph
 from minigraph.op import Op
@@ -157,10 +159,16 @@ class Recording:
                 return None
         return None
 
+    def figures(self, k: int) -> list[Term] | None:
+        """Write the numbers that the inputs of a node were; None if one is an array."""
+        values = self.values[k].values
+        return None if any(map(np.shape, values)) else [operand(value) for value in values]
+
     def formula(self, use: Use) -> str:
         """Write what comes back on an edge."""
-        consumer = self.values[use.head]
-        return formula(consumer, use.slot, self.operands(use.head), self.short[use.head])
+        name = self.short[use.head]
+        operands = self.operands(use.head)
+        return formula(self.values[use.head], use.slot, operands, Term(name), Term(f"∂{name}"))
 
 
 def kept_inputs(op: Op) -> list[tuple[int, str]]:

@@ -81,6 +81,11 @@ def number(x: float) -> str:
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
+def written_size(size: float | None) -> str:
+    """Write a norm, which may not have been computed."""
+    return "not computed" if size is None else number(size)
+
+
 def written(value: Any) -> str:
     """Write a number or an attribute; of what may be long or differ between runs, the type only."""
     if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:
@@ -141,16 +146,18 @@ def _subscript(node: Tensor, operands: Sequence[Term]) -> Term:
     return Term(f"{x if level == ATOM else f'({x})'}[{index}]")
 
 
-def formula(node: Tensor, slot: int, operands: Sequence[Term], name: str) -> str:
-    """Write the cotangent that the op of `node`, called `name`, sends back to its input `slot`."""
+def formula(node: Tensor, slot: int, operands: Sequence[Term], y: Term, g: Term) -> str:
+    """Write the cotangent that the op of `node` sends back to its input `slot`.
+
+    `y` and `g` stand for what the op computed, and for the cotangent of that.
+    """
     op = node.op
     assert op is not None
-    g = f"∂{name}"
-    text = Term(f"{'scatter' if op is indexing else f'vjp_{op.name}'}({g})")
-    template = op.texts.get(op.input_name(slot))
+    text = Term(f"vjp_{op.name}({g.text})")
+    template = op.texts.get("each" if op.each else op.input_name(slot))
     if template is not None:
         try:
-            terms = {**_named(op, node, operands), "g": Term(g), "y": Term(name)}
+            terms = {**_named(op, node, operands), "g": g, "y": y, "i": Term(str(slot))}
             text = filled(template, terms)
         except LookupError:
             pass

@@ -167,6 +167,7 @@ concatenation = Op(
     _concatenate,
     each=lambda i: lambda g, y, *arrays, axis: _part(g, arrays, i, axis),
     name="concatenate",
+    texts={"each": "split({g}, axis={axis})[{i}]"},
 )
 
 
@@ -210,6 +211,7 @@ stacking = Op(
     _stack,
     each=lambda i: lambda g, y, *arrays, axis: g[(slice(None),) * (axis % g.ndim) + (i,)],
     name="stack",
+    texts={"each": "unstack({g}, axis={axis})[{i}]"},
 )
 
 
@@ -279,6 +281,7 @@ indexing = Op(
         None if i else lambda g, y, x, *arrays, index: scatter(g, x, *arrays, index=index)
     ),
     name="getitem",
+    texts={"each": "scatter({g})"},
 )
 scatter: Op = Op(
     _scatter,

@@ -97,6 +97,10 @@ def test_formulas_do_the_sums_that_a_person_does():
     assert "∂x = ∂v1 * (2 * x) " in str(mg.draw((x**2).sum(), backward=True))
     assert "∂x = ∂v1 * (3 * x ** 2) " in str(mg.draw((x**3).sum(), backward=True))
     assert "∂x = scatter(∂v1) " in str(mg.draw(x[0], backward=True))
+    joined = mg.concatenate([np.ones(2), x])
+    assert "∂x = split(∂v2, axis=0)[1] " in str(mg.draw(joined, backward=True))
+    joined = mg.stack([x, np.ones(1)], axis=1)
+    assert "∂x = unstack(∂v2, axis=1)[0] " in str(mg.draw(joined, backward=True))
     own = mg.Op(lambda x: 2 * x, x=lambda g, y, x: 2 * g, name="twice")
     assert "∂x = vjp_twice(∂v1) " in str(mg.draw(own(x).sum(), backward=True))
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import minigraph as mg
 from minigraph.ops import TABLE
+from minigraph.ops.shaping import filled
 from minigraph.testing import GradientError, laws, mutation
 from minigraph.testing.laws import LAWS, gradients, leaves
 from minigraph.testing.strategies import arrays, broadcastable, calls, layouts
@@ -258,7 +259,7 @@ def test_conversion_to_integers_gives_a_constant(dtype):
 @every_op
 def test_every_formula_of_a_fixed_input_has_a_text(op):
     wanted = {n for n, vjp in zip(op.input_names, op.vjps) if vjp is not None}
-    assert wanted <= op.texts.keys() <= {*op.input_names, "y"}
+    assert wanted <= op.texts.keys() <= {*op.input_names, "y", "each"}
 
 
 def vocabulary(inputs):
@@ -275,6 +276,20 @@ def vocabulary(inputs):
     }  # fmt: skip
 
 
+def joined(arrays, attributes):
+    """What the texts of ops with any number of inputs may say."""
+
+    def scatter(g):
+        out = np.zeros_like(arrays[0])
+        np.add.at(out, filled(attributes["index"], arrays[1:]), g)
+        return out
+
+    def split(g, axis):
+        return np.split(g, np.cumsum([array.shape[axis] for array in arrays[:-1]]), axis)
+
+    return {"scatter": scatter, "split": split, "unstack": lambda g, axis: np.moveaxis(g, axis, 0)}
+
+
 def _count(mask, like):
     axes = tuple(i for i, n in enumerate(like.shape) if n == 1 != mask.shape[i])
     return mask.sum(axis=axes, keepdims=True)
@@ -286,15 +301,22 @@ def _count(mask, like):
 def test_texts_say_what_the_op_computes(op, data, seed):
     node = recorded(data.draw(anywhere(op)), op)
     attributes, raw = node.attributes, list(node.values)
-    inputs = dict(zip(op.input_names, raw, strict=True))
+    inputs = dict(zip(op.input_names, raw, strict=True)) if op.each is None else {}
     y, g = node.data, cotangent(node, seed)
     seen = {"y": y, "g": g}
     if "keepdims" in attributes and y.ndim < raw[0].ndim:
         axis = attributes["axis"]  # the texts leave out that reduced axes are put back
         axis = tuple(range(raw[0].ndim)) if axis is None else axis
         seen = {name: np.expand_dims(value, axis) for name, value in seen.items()}
-    names = {**vocabulary(inputs), **inputs, **attributes, **seen}
+    words = vocabulary(inputs) if op.each is None else joined(raw, attributes)
+    names = {**words, **inputs, **attributes, **seen}
     for target, text in op.texts.items():
+        if target == "each":
+            for i, formula in enumerate(map(op.each, range(len(raw)))):
+                if formula is not None:
+                    source = text.format(g="(g)", axis="axis", i=i)
+                    assert_close(eval(source, {}, names), formula(g, y, *raw, **attributes), 1e-13)
+            continue
         if op.name == "scalar_power" and target == "x" and attributes["exponent"] == 0:
             continue  # the formula says 0 there; the text would read x ** -1
         if op.name == "transpose" and attributes["axes"] is not None:
