@@ -2,8 +2,8 @@
 
     python demos/draw_mlp.py [--out out] [--suffix .svg]
 
-The network is 2-4-2 on ten points of the two circles, with penalties on its weights. Without
-graphviz's `dot` the drawings are written as text, and a message says how to get it.
+The network is 2-4-2 on ten points of the two circles, with penalties on its weights; a page steps
+through it. Without graphviz's `dot` all is written as text, and a message says how to get it.
 """
 
 import argparse
@@ -82,12 +82,16 @@ def main() -> None:
         "residual_block": mg.draw(deep, depth=0, focus=block, grads=True, title="Block 12 of 24"),
     }
     print(drawings["mlp_forward"], end="\n\n")
+    steps = mg.steps(risk, title="Step by step")
     for name, drawing in drawings.items():
         print(drawing.render(args.out / f"{name}.gv"))
-        try:
+    print(steps.render(args.out / "mlp_steps.txt"))
+    try:
+        for name, drawing in drawings.items():
             print(drawing.render(args.out / f"{name}{args.suffix}"))
-        except graphviz.ExecutableNotFound as missing:
-            print(f"no picture: {missing}")
+        print(steps.render(args.out / "mlp_steps.html"))
+    except graphviz.ExecutableNotFound as missing:
+        print(f"no picture: {missing}")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ nothing is written outside the output folder.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # and the demos
 
 import ops_table
+import pictures
 
 import minigraph
 
@@ -33,10 +34,12 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False
 
 
-def _put_tables(app: object, name: str, source: list[str]) -> None:
+def _complete(app: object, name: str, source: list[str]) -> None:
     if name == "ops":
         source[0] = ops_table.filled(source[0])
+    if name in ("gallery", "see-your-graph"):
+        source[0] = pictures.with_pictures(source[0], name)
 
 
 def setup(app: object) -> None:
-    app.connect("source-read", _put_tables)
+    app.connect("source-read", _complete)

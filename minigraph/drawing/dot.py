@@ -70,7 +70,7 @@ def _box(box: Box) -> str:
     if box.broken:
         style["fillcolor"] = NAN
     if box.broken or box.focus:
-        style["penwidth"] = "4"
+        style["penwidth"] = "2.4" if "peripheries" in style else "4"  # two of 4 would be one band
     written = ", ".join(f'{name}="{value}"' for name, value in style.items())
     name = box.id.replace("c", "f")  # a folder has its cluster's id, but cannot have its name
     return f'{name} [id="{box.id}", label=<{label}>, tooltip="{safe(box.tooltip, 400)}", {written}]'

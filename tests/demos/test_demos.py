@@ -94,8 +94,10 @@ def test_draw_mlp_leaves_its_pictures(tmp_path, dot):
     out, _ = run(tmp_path, "draw_mlp.py")
     assert "z1 = x @ W1 + b1" in out
     names = ["mlp_backward", "mlp_blackboard", "mlp_forward", "residual", "residual_block"]
-    files = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert files == [f"{name}{suffix}" for name in names for suffix in (".gv", ".svg")]
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    pictures = {f"{name}{suffix}" for name in names for suffix in (".gv", ".svg")}
+    assert files == pictures | {"mlp_steps.txt", "mlp_steps.html"}
+    assert "∂W1 += xᵀ @ ∂z1" in (tmp_path / "out" / "mlp_steps.html").read_text(encoding="utf-8")
     for name in names:
         ElementTree.parse(tmp_path / "out" / f"{name}.svg")
         assert str(Path("out", f"{name}.svg")) in out
@@ -108,7 +110,7 @@ def test_draw_mlp_without_dot_leaves_the_texts(tmp_path):
     out, _ = run(tmp_path, "draw_mlp.py", "--out", tmp_path / "a", PATH="/nowhere")
     if "no picture" in out:  # unless graphviz-pure is installed beside Python
         assert "apt install graphviz" in out
-        assert {path.suffix for path in (tmp_path / "a").iterdir()} == {".gv"}
+        assert {path.suffix for path in (tmp_path / "a").iterdir()} == {".gv", ".txt"}
 
 
 # The homework's gradients
