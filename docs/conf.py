@@ -7,7 +7,8 @@ nothing is written outside the output folder.
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]  # and the demos
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(1, str(Path(__file__).parents[1]))  # for the demos
 
 import ops_table
 import pictures
