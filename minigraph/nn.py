@@ -1,12 +1,15 @@
 """Networks: plain objects that hold named parameter Tensors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from itertools import pairwise
+from operator import add
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from minigraph.arrays import Array
 from minigraph.methods import Operand
 from minigraph.modes import scope
 from minigraph.op import Op
@@ -14,12 +17,65 @@ from minigraph.ops.elementwise import relu
 from minigraph.ops.neural import affine, elastic_net, linear, softmax_nll
 from minigraph.tensor import Tensor
 
-__all__ = ["MLP", "Linear", "risk"]
+__all__ = ["MLP", "Linear", "Module", "penalty", "risk"]
 
 Seed = int | np.random.Generator | None
 
 
-class Linear:
+class Module:
+    """A network: what is learned has names, and can be taken out and put back.
+
+    Whoever extends it gives `parameters`, and usually ``__call__``.
+    """
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Give the parameters by name."""
+        raise NotImplementedError(f"{type(self).__name__} has no method parameters()")
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are learned; of an MLP Σ n_in n_out + n_out, the homework's n_θ (U5)."""
+        return sum(p.size for p in self.parameters().values())
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copy the values of all parameters."""
+        return {name: p.numpy() for name, p in self.parameters().items()}
+
+    def load_state_dict(self, state: Mapping[str, Operand], strict: bool = True) -> None:
+        """Put values into the parameters, all or none.
+
+        Parameters
+        ----------
+        state : mapping of str to array_like
+            As `state_dict` gives them; they are copied.
+        strict : bool
+            Refuse names that are missing, and names that are no parameter's. Otherwise the
+            common ones are taken.
+
+        Raises
+        ------
+        ValueError
+            If names, shapes or dtypes do not fit; it lists all that do not, and nothing is loaded.
+        """
+        parameters = self.parameters()
+        wrong = []
+        if strict:
+            wrong += [f"{name} is missing" for name in parameters if name not in state]
+            wrong += [f"{name} is no parameter" for name in state if name not in parameters]
+        values = {name: np.asarray(state[name]) for name in parameters if name in state}
+        for name, value in values.items():
+            p = parameters[name]
+            if value.shape != p.shape or value.dtype != p.dtype:
+                wrong.append(
+                    f"{name} is {value.dtype}{list(value.shape)}, not {p.dtype}{list(p.shape)}"
+                )
+        if wrong:
+            raise ValueError(f"load_state_dict: does not fit {self!r}: {'; '.join(wrong)}")
+        for name, value in values.items():
+            parameters[name].data = value
+
+
+class Linear(Module):
     """An affine layer, ``y = x @ W + b``.
 
     Parameters
@@ -85,7 +141,7 @@ class Linear:
         return f"Linear({self.W.shape[0]}, {self.W.shape[1]})"
 
 
-class MLP:
+class MLP(Module):
     """A multi-layer perceptron: affine layers with an activation between them.
 
     Parameters
@@ -133,11 +189,6 @@ class MLP:
     def parameters(self) -> dict[str, Tensor]:
         """Give the parameters by name, W1, b1, W2, b2 and so on."""
         return {name: p for layer in self.layers for name, p in layer.parameters().items()}
-
-    @property
-    def n_parameters(self) -> int:
-        """How many numbers are learned: Σ n_in n_out + n_out, the homework's n_θ (U5)."""
-        return sum(p.size for p in self.parameters().values())
 
     def __call__(self, x: Operand) -> Tensor:
         """Give the logits, (n, m), for rows `x`, (n, d)."""
@@ -190,13 +241,32 @@ def risk(model: MLP, x: Operand, labels: Operand, penalties: Sequence[Any] | Non
     ()
     """
     total = softmax_nll(model(x), labels)
-    if penalties is None:
-        return total
+    return total if penalties is None else total + penalty(model, penalties)
+
+
+def penalty(model: MLP, penalties: Sequence[Any]) -> Tensor:
+    """Compute λ11 ‖W1‖₁ + λ12 ‖W1‖² + λ21 ‖W2‖₁ + λ22 ‖W2‖² + …, biases untouched (U18).
+
+    Parameters
+    ----------
+    model : MLP
+    penalties : sequence of float
+        (λ11, λ12, λ21, λ22, …): for each layer the weights of its ‖W‖₁ and of its ‖W‖².
+
+    Returns
+    -------
+    Tensor
+        0-d.
+
+    Raises
+    ------
+    ValueError
+        If there are not two penalties per layer.
+    """
     if len(penalties) != 2 * len(model.layers):
         raise ValueError(
-            f"risk: {len(model.layers)} layers need {2 * len(model.layers)} penalties "
+            f"penalty: {len(model.layers)} layers need {2 * len(model.layers)} penalties "
             f"(λ11, λ12, λ21, λ22, ...), got {len(penalties)}"
         )
-    for layer, l1, l2 in zip(model.layers, penalties[::2], penalties[1::2]):
-        total = total + elastic_net(layer.W, l1, l2)
-    return total
+    pairs = zip(model.layers, penalties[::2], penalties[1::2])
+    return reduce(add, (elastic_net(layer.W, l1, l2) for layer, l1, l2 in pairs))

@@ -10,6 +10,8 @@ from typing import Any
 
 import graphviz
 
+from minigraph.files import write_whole
+
 __all__ = ["DotFailed", "DotNotFound", "Drawing"]
 
 TEXT_SUFFIXES = (".gv", ".dot", ".txt")
@@ -110,7 +112,7 @@ class Drawing:
             raise ValueError(
                 f"render: {path.name!r} has suffix {path.suffix!r}, not one of {known}"
             )
-        return replaced(path, self._content(suffix[1:], f"render({path.name!r})"))
+        return write_whole(path, self._content(suffix[1:], f"render({path.name!r})"))
 
     def _content(self, format: str, what: str) -> bytes:
         if format == "txt":
@@ -156,17 +158,6 @@ class Drawing:
         except Exception as error:
             bundle["text/plain"] += f"\n{error}"
         return bundle
-
-
-def replaced(path: Path, content: bytes) -> Path:
-    """Write a file beside `path` and put it in its place, so that either is whole at all times."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
 
 
 def laid_out(source: str, format: str, what: str, limit: float = TIME_LIMIT) -> bytes:

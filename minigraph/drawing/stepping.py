@@ -15,8 +15,9 @@ from typing import Any
 from minigraph.drawing.gradients import Gradients, Size
 from minigraph.drawing.numbers import corners, summary
 from minigraph.drawing.recording import Recording
-from minigraph.drawing.rendering import laid_out, replaced
+from minigraph.drawing.rendering import laid_out
 from minigraph.drawing.text import expression, formula, operand, type_of, written_size
+from minigraph.files import write_whole
 from minigraph.graph import Graph
 from minigraph.tensor import Tensor
 
@@ -105,7 +106,7 @@ class Steps:
         if path.suffix.lower() not in SUFFIXES:
             raise ValueError(f"render: {path.name!r} has neither suffix .html nor .txt")
         text = self.html() if path.suffix.lower() == ".html" else f"{self}\n"
-        return replaced(path, text.encode())
+        return write_whole(path, text.encode())
 
     def __str__(self) -> str:
         places = [str(i) for i in range(1, len(self._steps) + 1)]

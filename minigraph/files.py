@@ -1,0 +1,47 @@
+"""Files that are whole at all times, whatever happens while they are written."""
+
+import os
+from pathlib import Path
+
+__all__ = ["sync_folder", "write_synced", "write_whole"]
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file beside `path`, onto the disk, and then put it in its place.
+
+    Raises
+    ------
+    OSError
+        If that fails; what was at `path` is still there.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    write_synced(unfinished, content)
+    try:
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return path
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file onto the disk; if that fails, there is none."""
+    try:
+        with open(path, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that the names in a folder are on the disk, where the system can do that."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
