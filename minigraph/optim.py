@@ -1,35 +1,222 @@
 """Optimizers: they write into parameters in place, by the tensors' own counted write."""
 
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from minigraph.arrays import Array
+from minigraph.schedules import Rate, checked, cosine, linear, step_decay, warmup
 from minigraph.tensor import Tensor
 
-__all__ = ["SGD"]
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "cosine", "linear", "step_decay", "warmup"]
+
+Parameters = Mapping[str, Tensor] | Iterable[Tensor]
 
 
-class SGD:
-    """Stochastic gradient descent, with momentum if wanted.
-
-    v ← μ v + g, θ ← θ - η v (the homework's U6 for μ = 0; Sutskever et al., "On the importance of
-    initialization and momentum in deep learning", 2013, in PyTorch's form).
+class Optimizer(ABC):
+    """What all optimizers have in common; make one of `SGD`, `Adam` and `AdamW`.
 
     Parameters
     ----------
     parameters : mapping of str to Tensor, or iterable of Tensor
         What is learned; those without a gradient are left alone.
-    lr : float
-        The learning rate η.
-    momentum : float
-        μ, 0 ≤ μ < 1.
+    lr : float or callable
+        The learning rate η: above 0, or a function that gives it for the number of the step, which
+        is 0 for the first one (see `cosine` and its like). A function may give 0 too: a step at
+        this rate changes no parameter.
+
+    Attributes
+    ----------
+    parameters : tuple of Tensor
+    steps : int
+        How many steps have been taken.
 
     Raises
     ------
     ValueError
-        If there are no parameters, η ≤ 0, or μ is out of range.
+        If there are no parameters, one is given twice, or a setting is out of range.
+    TypeError
+        If a parameter is not a leaf that requires a gradient, or a setting is no number.
+    """
+
+    def __init__(self, parameters: Parameters, lr: Rate) -> None:
+        self._who = who = type(self).__name__
+        self._what = f"{who}.step"
+        named = dict(parameters) if isinstance(parameters, Mapping) else None
+        self.parameters = tuple(parameters if named is None else named.values())
+        if not self.parameters:
+            raise ValueError(f"{who}: no parameters to learn")
+        for p in self.parameters:
+            if not isinstance(p, Tensor) or p.op is not None or not p.requires_grad:
+                raise TypeError(f"{who}: parameters are leaves that require a gradient, not {p!r}")
+        if len(set(self.parameters)) < len(self.parameters):
+            raise ValueError(f"{who}: a parameter is given twice, and would take two steps at once")
+        self.lr = lr
+        self.steps = 0
+        self._names = _names(self.parameters) if named is None else tuple(named)
+        self._kept = [(p, self._start(p)) for p in self.parameters]
+
+    @property
+    def lr(self) -> Rate:
+        """The learning rate as it was given, a number or a function; may be set at any time."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, lr: Rate) -> None:
+        self._lr: Rate = (
+            lr if callable(lr) else checked(self._who, "the learning rate", lr, zero=False)
+        )
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step, a number.
+
+        Raises
+        ------
+        ValueError
+            If the function `lr` gives what is negative, infinite or NaN.
+        """
+        lr = self._lr
+        if callable(lr):
+            return checked(self._who, f"the learning rate of step {self.steps}", lr(self.steps))
+        return lr
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for p in self.parameters:
+            p._grad = None
+
+    def step(self) -> None:
+        """Take one step down the gradient that `backward` left.
+
+        Raises
+        ------
+        ValueError
+            If the learning rate of this step is not possible; then nothing has changed.
+        """
+        rate, what = self.rate, self._what
+        eta = np.asarray(rate)  # 0-d: NumPy takes half the time of a Python number for it
+        for p, kept in self._kept:
+            gradient = p._grad
+            if gradient is None:
+                continue
+            if gradient.dtype is not eta.dtype:
+                eta = np.asarray(rate, gradient.dtype)
+            update = self._update(p, gradient, kept, eta) if kept else eta * gradient
+            p.overwrite(what, operator.isub, update)
+        self.steps += 1
+
+    @abstractmethod
+    def _start(self, p: Tensor) -> dict[str, Array]:
+        """Give the arrays that are kept for a parameter between steps, as they are at the start.
+
+        Where nothing is kept, the step is the plain one, η g.
+        """
+
+    @abstractmethod
+    def _update(self, p: Tensor, gradient: Array, kept: dict[str, Array], rate: Array) -> Array:
+        """Bring what is kept up to date, and give a new array: what to subtract."""
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copy what the next steps depend on, besides the parameters and the settings.
+
+        A learning rate that is a function goes on where it was, since `steps` is part of the state;
+        the function itself is not.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``steps``, and ``velocity.W1`` and its like: what is kept, and for which parameter. This
+            is its name in the mapping; of an iterable, its own name where all have one and
+            no two the same, otherwise its place, counted from 0. The names and shapes are the same
+            before the first step as later.
+
+        Examples
+        --------
+        >>> import minigraph as mg
+        >>> w = mg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+        >>> mg.optim.SGD([w], lr=0.1, momentum=0.9).state_dict()
+        {'steps': array(0), 'velocity.w': array([0., 0.])}
+        """
+        return {name: array.copy() for name, array in self._state().items()}
+
+    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
+        """Go on from what `state_dict` gave: the steps that follow are the same to the last bit.
+
+        Parameters
+        ----------
+        state : mapping of str to array_like
+            Is copied.
+
+        Raises
+        ------
+        ValueError
+            If a name is missing or unexpected, a shape or dtype is another, or a count is negative;
+            then nothing has changed.
+        """
+        own = self._state()
+        given = {name: np.asarray(array) for name, array in state.items()}
+        wrong = [f"{name} is missing" for name in own if name not in given]
+        wrong += [f"{name} is unexpected" for name in given if name not in own]
+        for name in own.keys() & given.keys():
+            expected, array = own[name], given[name]
+            if (array.shape, array.dtype) != (expected.shape, expected.dtype):
+                wrong.append(
+                    f"{name} is {array.dtype}{list(array.shape)}, "
+                    f"not {expected.dtype}{list(expected.shape)}"
+                )
+            elif array.dtype == np.int64 and array < 0:
+                wrong.append(f"{name} is {array}, a count")
+        if wrong:
+            raise ValueError(
+                f"{self._who}: this state is not of this optimizer, and nothing of it was loaded: "
+                + "; ".join(sorted(wrong))
+            )
+        for name, array in given.items():
+            np.copyto(own[name], array)
+        self.steps = int(given["steps"])
+
+    def _state(self) -> dict[str, Array]:
+        """Give what is kept, itself, by its name in the state."""
+        state = {"steps": np.array(self.steps, np.int64)}
+        for name, (_, kept) in zip(self._names, self._kept):
+            state.update({f"{what}.{name}": array for what, array in kept.items()})
+        return state
+
+
+def _names(parameters: tuple[Tensor, ...]) -> tuple[str, ...]:
+    names = [p.name for p in parameters if p.name is not None]
+    if len(set(names)) == len(parameters):
+        return tuple(names)
+    return tuple(str(place) for place in range(len(parameters)))
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum if wanted.
+
+    v ← μ v + g, θ ← θ - η v, from v = 0 (the homework's U6 for μ = 0). With `nesterov`
+    θ ← θ - η (g + μ v). Sutskever et al., "On the importance of initialization and momentum in deep
+    learning", 2013, both in PyTorch's form, where η is not part of v.
+
+    Parameters
+    ----------
+    parameters : mapping of str to Tensor, or iterable of Tensor
+        What is learned; those without a gradient are left alone.
+    lr : float or callable
+        The learning rate η, or a function that gives it for the number of the step.
+    momentum : float
+        μ, 0 ≤ μ < 1; above 0 a ``velocity`` v is kept for each parameter.
+    nesterov : bool
+        Take the gradient's part in the next velocity too; needs momentum.
+
+    Raises
+    ------
+    ValueError
+        If there are no parameters, one is given twice, η ≤ 0, μ is out of range, or `nesterov` has
+        no momentum.
     TypeError
         If a parameter is not a leaf that requires a gradient.
 
@@ -45,41 +232,168 @@ class SGD:
     """
 
     def __init__(
-        self, parameters: Mapping[str, Tensor] | Iterable[Tensor], lr: float, momentum: float = 0.0
+        self, parameters: Parameters, lr: Rate, momentum: float = 0.0, nesterov: bool = False
     ) -> None:
-        values = parameters.values() if isinstance(parameters, Mapping) else parameters
-        self.parameters = tuple(values)
-        if not self.parameters:
-            raise ValueError("SGD: no parameters to learn")
-        for p in self.parameters:
-            if not isinstance(p, Tensor) or p.op is not None or not p.requires_grad:
-                raise TypeError(f"SGD: parameters are leaves that require a gradient, not {p!r}")
-        if len(set(self.parameters)) < len(self.parameters):
-            raise ValueError("SGD: a parameter is given twice, and would take two steps at once")
-        if not lr > 0:
-            raise ValueError(f"SGD: the learning rate is positive, got {lr}")
-        if not 0 <= momentum < 1:
-            raise ValueError(f"SGD: 0 <= momentum < 1, got {momentum}")
-        self.lr = lr
-        self.momentum = momentum
-        self._velocities: dict[Tensor, Any] = {}
+        self._momentum = checked("SGD", "momentum", momentum, high=1)
+        if nesterov and not self._momentum:
+            raise ValueError(f"SGD: nesterov needs a momentum above 0, got {momentum!r}")
+        self._nesterov = nesterov
+        super().__init__(parameters, lr)
 
-    def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
-        for p in self.parameters:
-            p._grad = None
+    @property
+    def momentum(self) -> float:
+        """The factor μ."""
+        return self._momentum
 
-    def step(self) -> None:
-        """Take one step down the gradient that `backward` left."""
-        velocities = self._velocities
-        rates: dict[Any, Any] = {}  # NumPy takes half the time for a 0-d array, not a Python number
-        for p in self.parameters:
-            update = p._grad
-            if update is None:
-                continue
-            if self.momentum:
-                update = velocities[p] = self.momentum * velocities.get(p, 0.0) + update
-            rate = rates.get(update.dtype)
-            if rate is None:
-                rate = rates[update.dtype] = np.asarray(self.lr, update.dtype)
-            p.overwrite("SGD.step", operator.isub, rate * update)
+    def _start(self, p: Tensor) -> dict[str, Array]:
+        return {"velocity": np.zeros_like(p.data)} if self._momentum else {}
+
+    def _update(self, p: Tensor, gradient: Array, kept: dict[str, Array], rate: Array) -> Array:
+        velocity = kept["velocity"]
+        velocity *= self._momentum
+        velocity += gradient
+        if self._nesterov:
+            return rate * (gradient + self._momentum * velocity)
+        return rate * velocity
+
+
+class Adam(Optimizer):
+    """Adam: steps that a running mean of the gradient gives, by the root of that of its square.
+
+    From m = v = 0, in a parameter's step t = 1, 2, …:
+    m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g²,
+    θ ← θ - η m̂ / (√v̂ + ε), where m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ).
+    Kingma and Ba, "Adam: a method for stochastic optimization", 2015, algorithm 1; PyTorch's too.
+
+    Parameters
+    ----------
+    parameters : mapping of str to Tensor, or iterable of Tensor
+        What is learned; those without a gradient are left alone.
+    lr : float or callable
+        The learning rate η, or a function that gives it for the number of the step.
+    betas : pair of float
+        (β₁, β₂), each 0 ≤ β < 1.
+    eps : float
+        ε > 0, also when it is rounded to the dtype of the parameters: in float16 give 1e-7 or more.
+
+    Raises
+    ------
+    ValueError
+        If there are no parameters, one is given twice, η ≤ 0, or β₁, β₂ or ε is out of range.
+    TypeError
+        If a parameter is not a leaf that requires a gradient.
+
+    Notes
+    -----
+    ``mean`` m, ``square`` v and ``count`` t are kept for each parameter: t counts its own steps, so
+    that one that gets its first gradient late starts like the others.
+
+    A penalty λ‖θ‖² belongs into the loss (`elastic_net`, `nn.risk`), or take `AdamW`.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> w = mg.Tensor(4.0, requires_grad=True)
+    >>> adam = mg.optim.Adam([w], lr=0.25)
+    >>> (w * w).backward()
+    >>> adam.step()
+    >>> round(w.item(), 6)
+    3.75
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        lr: Rate = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        who = type(self).__name__
+        if np.shape(betas) != (2,):
+            raise ValueError(f"{who}: betas must be two numbers, got {betas!r}")
+        self._betas = tuple(checked(who, f"beta{i}", b, high=1) for i, b in enumerate(betas, 1))
+        self._eps = checked(who, "eps", eps, zero=False)
+        super().__init__(parameters, lr)
+
+    def _start(self, p: Tensor) -> dict[str, Array]:
+        if not p.dtype.type(self._eps):  # where a gradient is 0, 0 / 0 would follow
+            least = f"{np.finfo(p.dtype).smallest_subnormal:.0e} for {p.dtype} parameters"
+            raise ValueError(f"{self._who}: eps must be at least {least}, got {self._eps}")
+        mean, square = np.zeros_like(p.data), np.zeros_like(p.data)
+        return {"mean": mean, "square": square, "count": np.zeros((), np.int64)}
+
+    def _update(self, p: Tensor, gradient: Array, kept: dict[str, Array], rate: Array) -> Array:
+        beta1, beta2 = self._betas
+        mean, square, count = kept["mean"], kept["square"], kept["count"]
+        count += 1
+        t = int(count)
+
+        work = np.empty_like(gradient)  # the one temporary array: parameters may be large
+        np.multiply(gradient, 1 - beta1, out=work)
+        mean *= beta1
+        mean += work
+        np.multiply(gradient, gradient, out=work)
+        work *= 1 - beta2
+        square *= beta2
+        square += work
+
+        np.sqrt(square, out=work)
+        work /= (1 - beta2**t) ** 0.5
+        work += self._eps
+        np.divide(mean, work, out=work)
+        work *= rate / (1 - beta1**t)
+        return work
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: θ ← θ - η m̂ / (√v̂ + ε) - η λ θ, all with the old θ.
+
+    Loshchilov and Hutter, "Decoupled weight decay regularization", 2019, algorithm 2, in PyTorch's
+    form: their λ is ours times η.
+
+    Parameters
+    ----------
+    parameters : mapping of str to Tensor, or iterable of Tensor
+        What is learned; those without a gradient are left alone, without decay too.
+    lr : float or callable
+        The learning rate η, or a function that gives it for the number of the step.
+    betas : pair of float
+        (β₁, β₂), each 0 ≤ β < 1.
+    eps : float
+        ε > 0, also when it is rounded to the dtype of the parameters.
+    weight_decay : float
+        λ ≥ 0, for all parameters, biases too.
+
+    Raises
+    ------
+    ValueError
+        As `Adam`; if λ is out of range.
+    TypeError
+        If a parameter is not a leaf that requires a gradient.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> w = mg.Tensor(4.0, requires_grad=True)
+    >>> adamw = mg.optim.AdamW([w], lr=0.25, weight_decay=0.5)
+    >>> (w * w).backward()
+    >>> adamw.step()
+    >>> round(w.item(), 6)
+    3.25
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        lr: Rate = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        self._weight_decay = checked("AdamW", "weight_decay", weight_decay)
+        super().__init__(parameters, lr, betas, eps)
+
+    def _update(self, p: Tensor, gradient: Array, kept: dict[str, Array], rate: Array) -> Array:
+        update = super()._update(p, gradient, kept, rate)
+        update += (rate * self._weight_decay) * p.data
+        return update
