@@ -1,6 +1,6 @@
 """minigraph: automatic differentiation that people can read, draw and trust."""
 
-from minigraph import data, nn, optim, pickling, testing  # noqa: F401 (pickling: once loaded)
+from minigraph import data, nn, optim, pickling, testing, train  # noqa: F401 (pickling: once loaded)
 from minigraph.drawing import Drawing, Steps, draw, steps
 from minigraph.graph import Graph
 from minigraph.modes import enable_grad, no_grad, scope
@@ -69,6 +69,7 @@ from minigraph.ops.shaping import (
     swapaxes,
     transpose,
 )  # fmt: skip
+from minigraph.saving import load, save
 from minigraph.sweep import grad
 from minigraph.tensor import Tensor
 
@@ -113,6 +114,7 @@ __all__ = [
     "less",
     "less_equal",
     "linear",
+    "load",
     "log",
     "log1p",
     "log_softmax",
@@ -137,6 +139,7 @@ __all__ = [
     "relu",
     "reshape",
     "rint",
+    "save",
     "scope",
     "sigmoid",
     "sign",
@@ -154,6 +157,7 @@ __all__ = [
     "swapaxes",
     "tanh",
     "testing",
+    "train",
     "transpose",
     "trunc",
     "where",

@@ -25,12 +25,16 @@ Seed = int | np.random.Generator | None
 class Module:
     """A network: what is learned has names, and can be taken out and put back.
 
-    Whoever extends it gives `parameters`, and usually ``__call__``.
+    Whoever extends it gives `parameters` and ``__call__``.
     """
 
     def parameters(self) -> dict[str, Tensor]:
         """Give the parameters by name."""
         raise NotImplementedError(f"{type(self).__name__} has no method parameters()")
+
+    def __call__(self, x: Operand) -> Tensor:
+        """Compute the outputs for some rows."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be called")
 
     @property
     def n_parameters(self) -> int:
@@ -207,7 +211,9 @@ class MLP(Module):
         return f"MLP({tuple(sizes)}, {getattr(self.activation, '__name__', self.activation)})"
 
 
-def risk(model: MLP, x: Operand, labels: Operand, penalties: Sequence[Any] | None = None) -> Tensor:
+def risk(
+    model: Module, x: Operand, labels: Operand, penalties: Sequence[Any] | None = None
+) -> Tensor:
     """Compute the (penalised) empirical risk of a classifier on a batch.
 
     R̃ = mean NLL + λ11 ‖W1‖₁ + λ12 ‖W1‖² + λ21 ‖W2‖₁ + λ22 ‖W2‖² + …, biases untouched: the
@@ -215,7 +221,8 @@ def risk(model: MLP, x: Operand, labels: Operand, penalties: Sequence[Any] | Non
 
     Parameters
     ----------
-    model : MLP
+    model : Module
+        With penalties an MLP.
     x : (n, d) array_like
         One row per example.
     labels : (n,) array_like of int
@@ -244,7 +251,7 @@ def risk(model: MLP, x: Operand, labels: Operand, penalties: Sequence[Any] | Non
     return total if penalties is None else total + penalty(model, penalties)
 
 
-def penalty(model: MLP, penalties: Sequence[Any]) -> Tensor:
+def penalty(model: Module, penalties: Sequence[Any]) -> Tensor:
     """Compute λ11 ‖W1‖₁ + λ12 ‖W1‖² + λ21 ‖W2‖₁ + λ22 ‖W2‖² + …, biases untouched (U18).
 
     Parameters
@@ -260,9 +267,13 @@ def penalty(model: MLP, penalties: Sequence[Any]) -> Tensor:
 
     Raises
     ------
+    TypeError
+        If the model is no MLP.
     ValueError
         If there are not two penalties per layer.
     """
+    if not isinstance(model, MLP):
+        raise TypeError(f"penalty: of an MLP, not of {type(model).__name__}")
     if len(penalties) != 2 * len(model.layers):
         raise ValueError(
             f"penalty: {len(model.layers)} layers need {2 * len(model.layers)} penalties "

@@ -3,6 +3,7 @@
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -41,6 +42,8 @@ class Optimizer(ABC):
     TypeError
         If a parameter is not a leaf that requires a gradient, or a setting is no number.
     """
+
+    settings: ClassVar[tuple[str, ...]] = ()  # names of attributes: what it was made with, but lr
 
     def __init__(self, parameters: Parameters, lr: Rate) -> None:
         self._who = who = type(self).__name__
@@ -83,6 +86,11 @@ class Optimizer(ABC):
         if callable(lr):
             return checked(self._who, f"the learning rate of step {self.steps}", lr(self.steps))
         return lr
+
+    def __repr__(self) -> str:
+        lr = getattr(self._lr, "__qualname__", self._lr)
+        given = "".join(f", {name}={getattr(self, name)!r}" for name in self.settings)
+        return f"{self._who}(lr={lr}{given})"
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -231,13 +239,15 @@ class SGD(Optimizer):
     2.0
     """
 
+    settings: ClassVar[tuple[str, ...]] = ("momentum", "nesterov")
+
     def __init__(
         self, parameters: Parameters, lr: Rate, momentum: float = 0.0, nesterov: bool = False
     ) -> None:
         self._momentum = checked("SGD", "momentum", momentum, high=1)
         if nesterov and not self._momentum:
             raise ValueError(f"SGD: nesterov needs a momentum above 0, got {momentum!r}")
-        self._nesterov = nesterov
+        self.nesterov = nesterov
         super().__init__(parameters, lr)
 
     @property
@@ -252,7 +262,7 @@ class SGD(Optimizer):
         velocity = kept["velocity"]
         velocity *= self._momentum
         velocity += gradient
-        if self._nesterov:
+        if self.nesterov:
             return rate * (gradient + self._momentum * velocity)
         return rate * velocity
 
@@ -301,6 +311,8 @@ class Adam(Optimizer):
     3.75
     """
 
+    settings: ClassVar[tuple[str, ...]] = ("betas", "eps")
+
     def __init__(
         self,
         parameters: Parameters,
@@ -311,19 +323,19 @@ class Adam(Optimizer):
         who = type(self).__name__
         if np.shape(betas) != (2,):
             raise ValueError(f"{who}: betas must be two numbers, got {betas!r}")
-        self._betas = tuple(checked(who, f"beta{i}", b, high=1) for i, b in enumerate(betas, 1))
-        self._eps = checked(who, "eps", eps, zero=False)
+        self.betas = tuple(checked(who, f"beta{i}", b, high=1) for i, b in enumerate(betas, 1))
+        self.eps = checked(who, "eps", eps, zero=False)
         super().__init__(parameters, lr)
 
     def _start(self, p: Tensor) -> dict[str, Array]:
-        if not p.dtype.type(self._eps):  # where a gradient is 0, 0 / 0 would follow
+        if not p.dtype.type(self.eps):  # where a gradient is 0, 0 / 0 would follow
             least = f"{np.finfo(p.dtype).smallest_subnormal:.0e} for {p.dtype} parameters"
-            raise ValueError(f"{self._who}: eps must be at least {least}, got {self._eps}")
+            raise ValueError(f"{self._who}: eps must be at least {least}, got {self.eps}")
         mean, square = np.zeros_like(p.data), np.zeros_like(p.data)
         return {"mean": mean, "square": square, "count": np.zeros((), np.int64)}
 
     def _update(self, p: Tensor, gradient: Array, kept: dict[str, Array], rate: Array) -> Array:
-        beta1, beta2 = self._betas
+        beta1, beta2 = self.betas
         mean, square, count = kept["mean"], kept["square"], kept["count"]
         count += 1
         t = int(count)
@@ -339,7 +351,7 @@ class Adam(Optimizer):
 
         np.sqrt(square, out=work)
         work /= (1 - beta2**t) ** 0.5
-        work += self._eps
+        work += self.eps
         np.divide(mean, work, out=work)
         work *= rate / (1 - beta1**t)
         return work
@@ -382,6 +394,8 @@ class AdamW(Adam):
     3.25
     """
 
+    settings: ClassVar[tuple[str, ...]] = ("betas", "eps", "weight_decay")
+
     def __init__(
         self,
         parameters: Parameters,
@@ -390,10 +404,10 @@ class AdamW(Adam):
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
     ) -> None:
-        self._weight_decay = checked("AdamW", "weight_decay", weight_decay)
+        self.weight_decay = checked("AdamW", "weight_decay", weight_decay)
         super().__init__(parameters, lr, betas, eps)
 
     def _update(self, p: Tensor, gradient: Array, kept: dict[str, Array], rate: Array) -> Array:
         update = super()._update(p, gradient, kept, rate)
-        update += (rate * self._weight_decay) * p.data
+        update += (rate * self.weight_decay) * p.data
         return update

@@ -1,0 +1,328 @@
+"""A training run: its steps, its epochs, its ends, and what is kept of it."""
+
+import json
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from minigraph.nn import Module, Seed
+from minigraph.nn import penalty as penalty_of
+from minigraph.ops.neural import softmax_nll
+from minigraph.optim import Optimizer
+from minigraph.saving import DamagedFile
+from minigraph.train.checkpoint import Checkpoint
+from minigraph.train.log import COLUMNS, History, Log, differences
+from minigraph.train.measuring import count_wrong, evaluate
+from minigraph.train.options import Options, configuration, plain
+from minigraph.train.terminal import interrupts, progress_bar
+from minigraph.train.watching import (
+    NonFiniteLoss,
+    TrainingWarning,
+    check_examples,
+    checksum,
+    count_classes,
+    first_nonfinite,
+    high_start,
+    missing_classes,
+)
+
+__all__ = ["Run"]
+
+SHOWN = 0.1  # seconds between two changes of the loss beside the progress bar
+
+
+@dataclass
+class Position:
+    """How far the epoch that is under way has come, and what it has measured."""
+
+    batches: int = 0
+    examples: int = 0
+    loss: float = 0.0  # sum over examples
+    wrong: int = 0
+    seconds: float = 0.0
+    learning_rate: float = 0.0  # of its first step
+
+
+class Run:
+    """A run: checked when it is made, then called once.
+
+    Parameters are those of `fit`; calling it trains, and gives the history.
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        train: Any,
+        valid: Any,
+        test: Any,
+        optimizer: Optimizer,
+        options: Options,
+        seed: Seed,
+        callbacks: Sequence[Callable[[History], str | None]],
+    ) -> None:
+        options.check(model, valid)
+        self.model, self.optimizer, self.options = model, optimizer, options
+        self.parameters = model.parameters()
+        strangers = set(optimizer.parameters) - set(self.parameters.values())
+        if strangers:
+            raise ValueError(
+                f"fit: the optimizer is not of this model: {next(iter(strangers))._label()} is no "
+                "parameter of it"
+            )
+        m = count_classes(model, train)
+        given = {"train": train, "valid": valid, "test": test}
+        self.parts = {
+            name: check_examples(name, part, m) for name, part in given.items() if part is not None
+        }
+        self.callbacks = tuple(callbacks)
+        self.rng = np.random.default_rng(seed)
+        self.history = History([], configuration(model, optimizer, options, self.parts, seed, m))
+        self.order_from = self.rng.bit_generator.state  # of the epoch that is under way
+        self.position = Position()
+        self.m = m
+
+    # The run
+
+    def __call__(self, log: Any, checkpoint: Any, resume: bool | str) -> History:
+        """Train; files are touched only when all that was given has been checked."""
+        kept = Checkpoint(checkpoint) if checkpoint is not None else None
+        if resume and kept is None:
+            raise ValueError("fit: resume needs the checkpoint of the run: checkpoint=path")
+        resumed = bool(resume and kept is not None and kept.exists())
+        if kept is not None and not resumed and kept.exists():
+            raise FileExistsError(
+                f"{kept.path}: there is a checkpoint already; continue its run with resume=True, "
+                "or give another path"
+            )
+        if kept is not None and resumed:
+            self._restore(*kept.load(previous=resume == "previous"), kept)
+        self.checkpoint = kept
+        rows = self.history.rows if resume else None
+        self.log = Log(log, self.history.configuration, rows) if log is not None else None
+        try:
+            if not resumed:
+                self._warn()
+                self._save()
+            self._train()
+        finally:
+            if self.log is not None:
+                self.log.close()
+        if self.options.restore_best and self.history.best_state is not None:
+            self._restore_best()
+        return self.history
+
+    def _train(self) -> None:
+        n_batches = -(-len(self.parts["train"][1]) // self.options.batch_size)
+        done = len(self.history.rows) * n_batches + self.position.batches
+        total = self.options.epochs * n_batches
+        with interrupts() as interrupted, progress_bar(self.options.progress, done, total) as bar:
+            while not self._is_finished():
+                self._epoch(n_batches, interrupted, bar)
+
+    def _is_finished(self) -> bool:
+        reason = self.history.stop_reason
+        if reason is not None and not reason.startswith("epochs"):
+            return True
+        return len(self.history.rows) >= self.options.epochs
+
+    def _epoch(self, n_batches: int, interrupted: list[int], bar: Any) -> None:
+        X, y = self.parts["train"]
+        position, size = self.position, self.options.batch_size
+        start = perf_counter() - position.seconds
+        self.order_from = self.rng.bit_generator.state
+        order = self.rng.permutation(len(y))
+        if not position.batches:
+            position.learning_rate = self.optimizer.rate
+        shown = 0.0
+        for batch in range(position.batches, n_batches):
+            rows = order[batch * size : (batch + 1) * size]
+            labels = y[rows]
+            value, wrong = self._step(X[rows], labels, batch)
+            position.batches += 1
+            position.examples += len(labels)
+            position.loss += value * len(labels)
+            position.wrong += wrong
+            if bar is not None:
+                bar.update()
+                if (now := perf_counter()) > shown + SHOWN:
+                    shown = now
+                    self._show(bar, value)
+            if interrupted and position.batches < n_batches:
+                position.seconds = perf_counter() - start
+                self._interrupt()
+        if position.examples != len(y):
+            raise AssertionError(f"fit: {position.examples} examples seen, not {len(y)}")
+        self._measure(start)
+        if bar is not None:
+            self._show(bar, self.history.rows[-1]["train_loss"])
+        if interrupted and not self._is_finished():
+            self._interrupt()
+
+    def _step(self, X: Any, y: Any, batch: int) -> tuple[float, int]:
+        """Take one step; give the loss without penalty, and how many were wrong."""
+        logits = self.model(X)
+        loss = nll = softmax_nll(logits, y)
+        if self.options.penalty is not None:
+            loss = nll + penalty_of(self.model, self.options.penalty)
+        if not math.isfinite(loss.item()):
+            self._stop_at(loss, batch)
+        value = nll.item()
+        if not batch and not self.history.rows and (note := high_start(value, self.m)):
+            _warn(note)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return value, count_wrong(logits, y)
+
+    def _show(self, bar: Any, loss: float) -> None:
+        seen = {"loss": f"{loss:.4f}"}
+        for part in ("valid", "test"):
+            if part in self.parts and self.history.rows:
+                seen[f"{part} error"] = f"{self.history.rows[-1][f'{part}_error']:.4f}"
+        bar.set_postfix(seen, refresh=False)
+
+    # After an epoch
+
+    def _measure(self, start: float) -> None:
+        row = self._row()
+        for part in self.parts:
+            if part == "train" and not self.options.evaluate_train:
+                continue
+            prefix = "trained" if part == "train" else part
+            row[f"{prefix}_loss"], row[f"{prefix}_error"] = self._evaluated(part)
+        row["seconds"] = perf_counter() - start
+        self.history.rows.append(row)
+        if self.history.best_epoch == row["epoch"]:
+            self.history.best_state = {name: p.numpy() for name, p in self.parameters.items()}
+        row["stop_reason"] = self._reason(row["epoch"])
+        self.position = Position()
+        self.order_from = self.rng.bit_generator.state
+        self._save()
+        if self.log is not None:
+            self.log.append(row)
+
+    def _row(self) -> dict[str, Any]:
+        position, row = self.position, dict.fromkeys(COLUMNS)
+        seen = position.examples
+        row.update(
+            epoch=len(self.history.rows) + 1,
+            train_loss=position.loss / seen if seen else None,
+            train_error=position.wrong / seen if seen else None,
+            seconds=position.seconds,
+            examples=seen,
+            learning_rate=position.learning_rate,
+        )
+        return row
+
+    def _evaluated(self, part: str) -> tuple[float | None, float]:
+        before = self._parameters_checksum()
+        loss, error = evaluate(self.model, *self.parts[part])
+        if self._parameters_checksum() != before:
+            raise RuntimeError(
+                f"fit: evaluating on the examples of {part} has changed the parameters: "
+                f"{type(self.model).__name__}.__call__ writes them"
+            )
+        return (loss if math.isfinite(loss) else None), error
+
+    def _parameters_checksum(self) -> str:
+        return checksum({name: p._array for name, p in self.parameters.items()})
+
+    def _reason(self, epoch: int) -> str | None:
+        for callback in self.callbacks:
+            text = callback(self.history)
+            if text:
+                return f"callback: {text}"
+        patience, best = self.options.patience, self.history.best_epoch or 0
+        if patience is not None and epoch - best >= patience:
+            return f"patience: no smaller validation loss for {patience} epochs, best was {best}"
+        return f"epochs: all {epoch} done" if epoch == self.options.epochs else None
+
+    def _restore_best(self) -> None:
+        assert self.history.best_state is not None
+        for name, value in self.history.best_state.items():
+            self.parameters[name].data = value
+        loss, _ = self._evaluated("valid")
+        logged = min(x for x in self.history["valid_loss"] if x is not None)
+        if loss != logged:
+            raise RuntimeError(
+                f"fit: the best parameters have validation loss {loss}, not {logged} as logged: "
+                f"{type(self.model).__name__}.__call__ does not always give the same"
+            )
+
+    # Ends before the end
+
+    def _interrupt(self) -> None:
+        self._save()
+        row = self._row()
+        row["stop_reason"] = f"interrupted after {self.position.batches} minibatches of the epoch"
+        if self.log is not None:
+            self.log.append(row)
+        where = f"epoch {row['epoch']}, after {self.position.batches} minibatches"
+        saved = "nothing is saved; the model keeps what it has learned"
+        if self.checkpoint is not None:
+            saved = f"saved in {self.checkpoint.path}; go on with resume=True"
+        raise KeyboardInterrupt(f"fit: interrupted in {where}; {saved}")
+
+    def _stop_at(self, loss: Any, batch: int) -> None:
+        tensor, what = first_nonfinite(loss)
+        row = self._row()
+        where = f"epoch {row['epoch']}, minibatch {batch + 1}"
+        row["stop_reason"] = f"loss not finite in {where}: {what}"
+        self.history.rows.append(row)
+        if self.log is not None:
+            self.log.append(row)
+        raise NonFiniteLoss(
+            f"fit: the loss is {loss.item()} in {where}: {what}. error.draw() shows where", loss,
+            tensor,
+        )  # fmt: skip
+
+    def _warn(self) -> None:
+        y = self.parts["train"][1]
+        if note := missing_classes(y, self.m):
+            _warn(note)
+        if self.options.batch_size > len(y):
+            _warn(f"batch_size={self.options.batch_size} is more than all {len(y)} examples: each "
+                  "epoch is one step")  # fmt: skip
+
+    # What is kept
+
+    def _save(self) -> None:
+        if self.checkpoint is None:
+            return
+        arrays = {f"model.{name}": p._array for name, p in self.parameters.items()}
+        arrays |= {f"optimizer.{n}": a for n, a in self.optimizer.state_dict().items()}
+        arrays |= {f"best.{n}": a for n, a in (self.history.best_state or {}).items()}
+        about = {
+            "configuration": self.history.configuration,
+            "rows": self.history.rows,
+            "position": asdict(self.position),
+            "order_from": json.loads(json.dumps(self.order_from, default=plain)),
+        }
+        self.checkpoint.save(arrays, about)
+
+    def _restore(
+        self, arrays: Mapping[str, Any], about: Mapping[str, Any], checkpoint: Checkpoint
+    ) -> None:
+        unlike = differences(about["configuration"], self.history.configuration)
+        if unlike:
+            raise DamagedFile(f"{checkpoint.path}: of another run: {'; '.join(unlike)}")
+        state: dict[str, dict[str, Any]] = {prefix: {} for prefix in ("model", "optimizer", "best")}
+        for name, array in arrays.items():
+            prefix, _, rest = name.partition(".")
+            state[prefix][rest] = array
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name, p in self.parameters.items():
+            p.data = state["model"][name]
+        self.history.rows = about["rows"]
+        self.history.best_state = state["best"] or None
+        self.position = Position(**about["position"])
+        self.rng.bit_generator.state = about["order_from"]
+
+
+def _warn(note: str) -> None:
+    warnings.warn(note, TrainingWarning, stacklevel=2)
