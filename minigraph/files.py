@@ -15,7 +15,7 @@ def write_whole(path: Path, content: bytes) -> Path:
         If that fails; what was at `path` is still there.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    write_synced(unfinished, content)
+    write_synced(unfinished, content, path)
     try:
         unfinished.replace(path)
     finally:
@@ -24,15 +24,17 @@ def write_whole(path: Path, content: bytes) -> Path:
     return path
 
 
-def write_synced(path: Path, content: bytes) -> None:
-    """Write a file onto the disk; if that fails, there is none."""
+def write_synced(path: Path, content: bytes, target: Path) -> None:
+    """Write a file onto the disk; if that fails, there is none, and the error names `target`."""
     try:
         with open(path, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException:
+    except BaseException as error:
         path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(target)) from None
         raise
 
 

@@ -1,14 +1,16 @@
 """Training that one can trust: each epoch measured, logged, and resumed to the bit."""
 
+from minigraph.saving import DamagedFile
 from minigraph.train.fitting import fit
-from minigraph.train.log import History, LogError, read_log
+from minigraph.train.log import History, OtherRun, read_log
 from minigraph.train.measuring import evaluate
 from minigraph.train.watching import NonFiniteLoss, TrainingWarning
 
 __all__ = [
+    "DamagedFile",
     "History",
-    "LogError",
     "NonFiniteLoss",
+    "OtherRun",
     "TrainingWarning",
     "evaluate",
     "fit",

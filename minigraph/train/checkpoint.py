@@ -41,7 +41,7 @@ class Checkpoint:
         """
         content = packed(arrays, {"format": FORMAT, **about})
         newest = self.path.with_name(f".{self.path.name}.new")
-        write_synced(newest, content)
+        write_synced(newest, content, self.path)
         if self.path.exists():
             self.path.replace(self.previous)
         newest.replace(self.path)

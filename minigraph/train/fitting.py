@@ -96,10 +96,11 @@ def fit(
         If the loss becomes NaN or infinite. The step is not taken, the log says so.
     KeyboardInterrupt
         After Ctrl-C: the step is finished, the log and the checkpoint are written first.
-    LogError, DamagedFile
+    DamagedFile, OtherRun
         If the log or the checkpoint cannot be continued; nothing has been changed then.
     OSError
-        If a file cannot be written. Model and optimizer keep what they have learned.
+        If a file cannot be written, another run is writing the log, or there are files of another
+        run and `resume` is False. Model and optimizer keep what they have learned.
 
     Warns
     -----

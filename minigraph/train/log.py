@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from minigraph.files import sync_folder
+from minigraph.saving import DamagedFile
 
-__all__ = ["COLUMNS", "History", "Log", "LogError", "differences", "read_log"]
+__all__ = ["COLUMNS", "History", "Log", "OtherRun", "check_same", "read_log"]
 
 FORMAT = "minigraph training log 1"
 NUMBERS = (
@@ -22,8 +23,8 @@ Row = dict[str, Any]
 StrPath = str | os.PathLike[str]
 
 
-class LogError(ValueError):
-    """A log is damaged, in use, of another run, or no log."""
+class OtherRun(ValueError):
+    """A log or a checkpoint is not of the run that is to be continued."""
 
 
 class History(Mapping[str, list[Any]]):
@@ -95,14 +96,14 @@ def read_log(path: StrPath) -> History:
 
     Raises
     ------
-    LogError
+    DamagedFile
         If the file is no log, or a line is damaged: it names the line.
     OSError
         If there is no such file, or it cannot be read.
     """
     first, rows, _ = parsed(Path(path).read_bytes(), path)
     if first is None:
-        raise LogError(f"{path}: no log: it has no complete first line")
+        raise DamagedFile(f"{path}: no log: it has no complete first line")
     return History(rows, first)
 
 
@@ -117,19 +118,25 @@ class Log:
     rows : list of dict, optional
         Of a run that is resumed: the epochs that count. The file is brought to have just these.
         By default the run is new, and so must be the file.
+    more : int
+        How many more epochs the file may have, that are then cut off.
 
     Raises
     ------
-    LogError
-        If another process writes the file; if it is of another configuration or another run.
-    FileExistsError
-        If the run is new, but the file is not.
+    DamagedFile
+        If it is no log, or a line is damaged.
+    OtherRun
+        If it is of another configuration, or has other numbers for an epoch.
     OSError
-        If the file cannot be opened or written.
+        If the run is new, but the file is not; if another run writes it; if it cannot be written.
     """
 
     def __init__(
-        self, path: StrPath, configuration: Mapping[str, Any], rows: list[Row] | None = None
+        self,
+        path: StrPath,
+        configuration: Mapping[str, Any],
+        rows: list[Row] | None = None,
+        more: int = 0,
     ) -> None:
         self.path = Path(path)
         self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115
@@ -142,31 +149,36 @@ class Log:
                     f"{self.path}: there is a log already; continue its run with resume=True, or "
                     "give another path"
                 )
-            self._continue(content, configuration, rows or [])
+            self._continue(content, configuration, rows or [], more)
         except BaseException:
             self._file.close()
             raise
 
-    def _continue(self, content: bytes, configuration: Mapping[str, Any], rows: list[Row]) -> None:
+    def _continue(
+        self, content: bytes, configuration: Mapping[str, Any], rows: list[Row], more: int
+    ) -> None:
         first, there, ends = parsed(content, self.path)
         if first is None:
             start = f'{{"format": "{FORMAT}"'.encode()
             if not (content.startswith(start) or start.startswith(content)):
-                raise LogError(f"{self.path}: not the beginning of a {FORMAT}")
+                raise DamagedFile(f"{self.path}: not the beginning of a {FORMAT}")
             self._cut(0)
             self._write({"format": FORMAT, **configuration})
             sync_folder(self.path.parent)
         else:
-            unlike = differences(first, configuration)
-            if unlike:
-                raise LogError(f"{self.path}: the log of another run: {'; '.join(unlike)}")
+            check_same(first, configuration, self.path)
         kept = 0
         while kept < min(len(rows), len(there)) and _same(rows[kept], there[kept]):
             kept += 1
         if kept < min(len(rows), len(there)) and there[kept]["examples"] == rows[kept]["examples"]:
-            raise LogError(
+            raise OtherRun(
                 f"{self.path}, line {kept + 2}: another run than the checkpoint's, which has other "
                 f"numbers for epoch {kept + 1}"
+            )
+        if len(there) > len(rows) + more:
+            raise OtherRun(
+                f"{self.path}: has {len(there)} epochs, the checkpoint {len(rows)}: nothing of it is "
+                "cut off; give the newer checkpoint, or another log"
             )
         if first is not None:
             self._cut(ends[kept])
@@ -212,7 +224,9 @@ def _lock(file: Any, path: Path) -> None:
     try:
         portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
     except portalocker.LockException:
-        raise LogError(f"{path}: another run is writing this log; give each its own") from None
+        raise BlockingIOError(
+            f"{path}: another run is writing this log; give each its own"
+        ) from None
 
 
 # Lines
@@ -235,7 +249,7 @@ def parsed(content: bytes, path: StrPath) -> tuple[Row | None, list[Row], list[i
     if not read:
         return None, [], []
     if read[0].pop("format", None) != FORMAT:
-        raise LogError(f"{path}, line 1: not the beginning of a {FORMAT}")
+        raise DamagedFile(f"{path}, line 1: not the beginning of a {FORMAT}")
     for number, row in enumerate(read[1:], start=2):
         _check(row, path, number)
     return read[0], read[1:], ends
@@ -245,28 +259,28 @@ def _line(line: bytes, path: StrPath, number: int) -> Row:
     where = f"{path}, line {number}"
     text, mark, sum_ = line.rpartition(b', "crc32": "')
     if not mark or sum_ != b'%08x"}' % zlib.crc32(text):
-        raise LogError(f"{where}: damaged, or no line of a training log: {line[:40]!r}...")
+        raise DamagedFile(f"{where}: damaged, or no line of a training log: {line[:40]!r}...")
     try:
         row = json.loads(text + b"}")
     except ValueError as error:
-        raise LogError(f"{where}: damaged: {error}") from None
+        raise DamagedFile(f"{where}: damaged: {error}") from None
     if not isinstance(row, dict):
-        raise LogError(f"{where}: damaged: no JSON object")
+        raise DamagedFile(f"{where}: damaged: no JSON object")
     return row
 
 
 def _check(row: Row, path: StrPath, number: int) -> None:
     where = f"{path}, line {number}"
     if tuple(row) != COLUMNS:
-        raise LogError(
+        raise DamagedFile(
             f"{where}: expected the columns {', '.join(COLUMNS)}; found {', '.join(row)}"
         )
     if row["epoch"] != number - 1:
-        raise LogError(f"{where}: expected epoch {number - 1}, found {row['epoch']!r}")
+        raise DamagedFile(f"{where}: expected epoch {number - 1}, found {row['epoch']!r}")
     for name in NUMBERS:
         value = row[name]
         if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
-            raise LogError(f"{where}: {name} is no number: {value!r}")
+            raise DamagedFile(f"{where}: {name} is no number: {value!r}")
 
 
 def _same(one: Row, other: Row) -> bool:
@@ -274,15 +288,24 @@ def _same(one: Row, other: Row) -> bool:
     return {**one, "seconds": 0} == {**other, "seconds": 0}
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """List where two configurations differ; how many epochs are wanted, and versions, may."""
-    found: list[str] = []
+def check_same(before: Mapping[str, Any], now: Mapping[str, Any], path: StrPath) -> None:
+    """Compare two configurations; how many epochs are wanted, and versions, may differ.
+
+    Raises
+    ------
+    OtherRun
+        It lists the differences.
+    """
+    if unlike := list(_differences(before, now, "")):
+        raise OtherRun(f"{path}: of another run: {'; '.join(unlike)}")
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for key in dict.fromkeys([*before, *now]):
         one, other = before.get(key), now.get(key)
         if prefix + key in ("epochs", "versions") or one == other:
             continue
         if isinstance(one, Mapping) and isinstance(other, Mapping):
-            found += differences(one, other, f"{prefix}{key}.")
+            yield from _differences(one, other, f"{prefix}{key}.")
         else:
-            found.append(f"{prefix}{key} was {one!r} and is {other!r}")
-    return found
+            yield f"{prefix}{key} was {one!r} and is {other!r}"

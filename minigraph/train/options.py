@@ -80,7 +80,7 @@ def configuration(
         "seed": seed,
         "classes": m,
         "examples": {name: len(y) for name, (_, y) in parts.items()},
-        "crc32": {name: checksum({"X": X, "y": y}) for name, (X, y) in parts.items()},
+        "checksums": {name: checksum({"X": X, "y": y}) for name, (X, y) in parts.items()},
         "versions": {
             "minigraph": __version__,
             "numpy": np.__version__,

@@ -14,9 +14,8 @@ from minigraph.nn import Module, Seed
 from minigraph.nn import penalty as penalty_of
 from minigraph.ops.neural import softmax_nll
 from minigraph.optim import Optimizer
-from minigraph.saving import DamagedFile
 from minigraph.train.checkpoint import Checkpoint
-from minigraph.train.log import COLUMNS, History, Log, differences
+from minigraph.train.log import COLUMNS, History, Log, check_same
 from minigraph.train.measuring import count_wrong, evaluate
 from minigraph.train.options import Options, configuration, plain
 from minigraph.train.terminal import interrupts, progress_bar
@@ -33,6 +32,7 @@ from minigraph.train.watching import (
 
 __all__ = ["Run"]
 
+EXTRA = 2  # lines that a log may have beyond the checkpoint: they are computed again
 SHOWN = 0.1  # seconds between two changes of the loss beside the progress bar
 
 
@@ -90,22 +90,15 @@ class Run:
 
     def __call__(self, log: Any, checkpoint: Any, resume: bool | str) -> History:
         """Train; files are touched only when all that was given has been checked."""
-        kept = Checkpoint(checkpoint) if checkpoint is not None else None
-        if resume and kept is None:
-            raise ValueError("fit: resume needs the checkpoint of the run: checkpoint=path")
-        resumed = bool(resume and kept is not None and kept.exists())
-        if kept is not None and not resumed and kept.exists():
-            raise FileExistsError(
-                f"{kept.path}: there is a checkpoint already; continue its run with resume=True, "
-                "or give another path"
-            )
-        if kept is not None and resumed:
-            self._restore(*kept.load(previous=resume == "previous"), kept)
-        self.checkpoint = kept
-        rows = self.history.rows if resume else None
-        self.log = Log(log, self.history.configuration, rows) if log is not None else None
+        self.checkpoint = Checkpoint(checkpoint) if checkpoint is not None else None
+        arrays, about = self._load(resume)
+        rows = about.get("rows", []) if resume else None
+        more = EXTRA if about else 0
+        self.log = Log(log, self.history.configuration, rows, more) if log is not None else None
         try:
-            if not resumed:
+            if about:
+                self._restore(arrays, about)
+            else:
                 self._warn()
                 self._save()
             self._train()
@@ -305,12 +298,23 @@ class Run:
         }
         self.checkpoint.save(arrays, about)
 
-    def _restore(
-        self, arrays: Mapping[str, Any], about: Mapping[str, Any], checkpoint: Checkpoint
-    ) -> None:
-        unlike = differences(about["configuration"], self.history.configuration)
-        if unlike:
-            raise DamagedFile(f"{checkpoint.path}: of another run: {'; '.join(unlike)}")
+    def _load(self, resume: bool | str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Read the checkpoint that is to be resumed; nothing if the run begins now."""
+        kept = self.checkpoint
+        if resume and kept is None:
+            raise ValueError("fit: resume needs the checkpoint of the run: checkpoint=path")
+        if kept is None or not kept.exists():
+            return {}, {}
+        if not resume:
+            raise FileExistsError(
+                f"{kept.path}: there is a checkpoint already; continue its run with resume=True, "
+                "or give another path"
+            )
+        arrays, about = kept.load(previous=resume == "previous")
+        check_same(about["configuration"], self.history.configuration, kept.path)
+        return arrays, about
+
+    def _restore(self, arrays: Mapping[str, Any], about: Mapping[str, Any]) -> None:
         state: dict[str, dict[str, Any]] = {prefix: {} for prefix in ("model", "optimizer", "best")}
         for name, array in arrays.items():
             prefix, _, rest = name.partition(".")
