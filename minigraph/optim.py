@@ -3,7 +3,7 @@
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,9 +25,8 @@ class Optimizer(ABC):
     parameters : mapping of str to Tensor, or iterable of Tensor
         What is learned; those without a gradient are left alone.
     lr : float or callable
-        The learning rate η: above 0, or a function that gives it for the number of the step, which
-        is 0 for the first one (see `cosine` and its like). A function may give 0 too: a step at
-        this rate changes no parameter.
+        The learning rate η: above 0, or a function that gives it for the step, 0 being the first
+        (see `cosine`). The function may give 0 too: such a step changes no parameter.
 
     Attributes
     ----------
@@ -106,13 +105,15 @@ class Optimizer(ABC):
             If the learning rate of this step is not possible; then nothing has changed.
         """
         rate, what = self.rate, self._what
-        eta = np.asarray(rate)  # 0-d: NumPy takes half the time of a Python number for it
+        dtype: Any = None
+        eta: Any = None
         for p, kept in self._kept:
             gradient = p._grad
             if gradient is None:
                 continue
-            if gradient.dtype is not eta.dtype:
-                eta = np.asarray(rate, gradient.dtype)
+            if gradient.dtype is not dtype:
+                dtype = gradient.dtype
+                eta = np.asarray(rate, dtype)  # 0-d: half the time of a Python number
             update = self._update(p, gradient, kept, eta) if kept else eta * gradient
             p.overwrite(what, operator.isub, update)
         self.steps += 1
@@ -137,10 +138,9 @@ class Optimizer(ABC):
         Returns
         -------
         dict of str to ndarray
-            ``steps``, and ``velocity.W1`` and its like: what is kept, and for which parameter. This
-            is its name in the mapping; of an iterable, its own name where all have one and
-            no two the same, otherwise its place, counted from 0. The names and shapes are the same
-            before the first step as later.
+            ``steps``, and ``velocity.W1`` and its like: what is kept, and for which parameter. That
+            is its key in the mapping; of an iterable, its own name where all have distinct ones,
+            else its place, from 0. All are there before the first step too.
 
         Examples
         --------
