@@ -35,7 +35,7 @@ class History(Mapping[str, list[Any]]):
     rows : list of dict
         The same by epoch.
     configuration : dict
-        What was trained, and how; with versions of what ran.
+        What was trained, and how, with versions of what ran; empty for a run without files.
     best_state : dict of str to ndarray, or None
         Copies of the parameters after the epoch `best_epoch`; a log does not have them.
 
@@ -177,8 +177,8 @@ class Log:
             )
         if len(there) > len(rows) + more:
             raise OtherRun(
-                f"{self.path}: has {len(there)} epochs, the checkpoint {len(rows)}: nothing of it is "
-                "cut off; give the newer checkpoint, or another log"
+                f"{self.path}: has {len(there)} epochs, the checkpoint {len(rows)}: it is not cut; "
+                "give the newer checkpoint, or another log"
             )
         if first is not None:
             self._cut(ends[kept])

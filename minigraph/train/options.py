@@ -65,7 +65,10 @@ def configuration(
     seed: Seed,
     m: int,
 ) -> dict[str, Any]:
-    """Describe a run by what JSON can say: two runs of one description give the same result."""
+    """Describe a run by what JSON can say: two runs of one description give the same result.
+
+    This reads all data once, for the checksums.
+    """
     from minigraph import __version__
 
     described = {

@@ -81,7 +81,8 @@ class Run:
         }
         self.callbacks = tuple(callbacks)
         self.rng = np.random.default_rng(seed)
-        self.history = History([], configuration(model, optimizer, options, self.parts, seed, m))
+        self.history = History([])
+        self.seed = seed
         self.order_from = self.rng.bit_generator.state  # of the epoch that is under way
         self.position = Position()
         self.m = m
@@ -90,6 +91,11 @@ class Run:
 
     def __call__(self, log: Any, checkpoint: Any, resume: bool | str) -> History:
         """Train; files are touched only when all that was given has been checked."""
+        if log is not None or checkpoint is not None:
+            described = configuration(
+                self.model, self.optimizer, self.options, self.parts, self.seed, self.m
+            )
+            self.history.configuration = described
         self.checkpoint = Checkpoint(checkpoint) if checkpoint is not None else None
         arrays, about = self._load(resume)
         rows = about.get("rows", []) if resume else None
