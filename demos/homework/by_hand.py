@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]  # whatever precision comes in goes out
 Lambdas = tuple[float, float, float, float]  # l11, l12, l21, l22: layer, then norm
 Arrays = TypeVar("Arrays", bound=tuple[Array, ...])
 
@@ -55,9 +55,9 @@ def init(d: int, dh: int, m: int, rng: np.random.Generator) -> Parameters:
     return Parameters(weights(dh, d), np.zeros((dh, 1)), weights(m, dh), np.zeros((m, 1)))
 
 
-def onehot(m: int, y: ArrayLike) -> Array:
+def onehot(m: int, y: ArrayLike) -> NDArray[np.int8]:
     """Put a 1 in row y_i of column i (U8); ``y`` is (K,) or an integer, the result m x K."""
-    return (np.arange(m)[:, None] == y).astype(float)
+    return (np.arange(m)[:, None] == y).astype(np.int8)  # os - onehot has the precision of os
 
 
 def softmax(oa: Array) -> Array:
@@ -102,6 +102,8 @@ def bprop(parameters: Parameters, x: Array, y: int, forward: Forward) -> tuple[P
 
 def penalty(parameters: Parameters, lam: Lambdas) -> float:
     """L(theta) = l11 ||W1||_1 + l12 ||W1||_2^2 + l21 ||W2||_1 + l22 ||W2||_2^2 (U18)."""
+    if not any(lam):
+        return 0.0  # training without penalties shall not pay for them
     W1, _, W2, _ = parameters
     l11, l12, l21, l22 = lam
     return (
@@ -114,6 +116,8 @@ def penalty(parameters: Parameters, lam: Lambdas) -> float:
 
 def penalty_gradient(parameters: Parameters, lam: Lambdas) -> Parameters:
     """Differentiate ``penalty`` (U18); sign(0) = 0, and the biases are not penalised."""
+    if not any(lam):
+        return Parameters(*map(np.zeros_like, parameters))
     W1, b1, W2, b2 = parameters
     l11, l12, l21, l22 = lam
     return Parameters(

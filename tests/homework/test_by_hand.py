@@ -269,6 +269,14 @@ def test_loss_and_gradient_are_right_at_logits_of_ten_thousand(form, y):
     assert_close(second, 1 / 3 - np.eye(3)[0], 1e-15)
 
 
+@both_forms
+@pytest.mark.parametrize("lam", [by_hand.NO_PENALTY, (0.1, 0.2, 0.3, 0.4)])
+def test_float32_stays_float32(form, lam):
+    parameters = Parameters(*(p.astype(np.float32) for p in P5))
+    loss, grads, grad_x = form(parameters, golden.X.astype(np.float32), golden.Y, lam)
+    assert {array.dtype for array in (np.asarray(loss), *grads, grad_x)} == {np.dtype("f4")}
+
+
 @given(st.integers(1, 9).flatmap(lambda m: st.tuples(st.just(m), st.lists(st.integers(0, m - 1)))))
 def test_onehot_has_its_one_in_the_label_s_row(m_y):
     m, y = m_y
