@@ -1,6 +1,7 @@
 """The demos, run as a user runs them: as scripts, from some folder of his own."""
 
 import gzip
+import json
 import os
 import re
 import subprocess
@@ -238,4 +239,46 @@ def test_damaged_data_are_named_without_a_traceback(tmp_path):
             (tmp_path / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(b"not this")[:-4])
     _, error = run(tmp_path, "fashion_mnist.py", status=1, MINIGRAPH_DATA=str(tmp_path))
     assert "train-images-idx3-ubyte.gz" in error
+    assert "Traceback" not in error
+
+
+# Loop and matrices
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_loop_matrix_and_graph_see_each_example_once_and_agree(tmp_path, fashion_mnist, dtype):
+    options = ["--limit", 250, "--folder", fashion_mnist, "--dtype", dtype]
+    out, _ = run(tmp_path, "loop_vs_matrix.py", *options)
+    assert f"784-50-10 in {dtype}, one thread: 3 minibatches of 100" in out
+    assert "extrapolated" not in out
+    path = tmp_path / "out" / f"loop_vs_matrix_{dtype}.json"
+    assert str(path.relative_to(tmp_path)) in out
+    result = json.loads(path.read_text(encoding="utf-8"))
+    loop, matrix, graph = result["versions"]
+    assert loop["examples"] == matrix["examples"] == graph["examples"] == 250
+    assert loop["ratio"] == 1
+    assert matrix["ratio"] == pytest.approx(loop["seconds"] / matrix["seconds"])
+    assert min(matrix["ratio"], graph["ratio"]) > 1
+    for version in (matrix, graph):
+        assert version["loss"] == pytest.approx(loop["loss"], rel=1e-5)
+    assert loop["loss"] < np.log(10)
+    assert result["dtype"] == dtype  # of the parameters at the end
+    assert max(result["largest_difference_from_matrix"].values()) < 100 * np.finfo(dtype).eps
+
+
+def test_a_part_of_the_loop_is_said_to_be_extrapolated(tmp_path, fashion_mnist):
+    options = ["--limit", 250, "--folder", fashion_mnist, "--loop-batches", 1, "--out", "here"]
+    out, _ = run(tmp_path, "loop_vs_matrix.py", *options)
+    assert "the loop ran 1 of 3 minibatches: extrapolated, its epoch takes" in out
+    result = json.loads((tmp_path / "here" / "loop_vs_matrix_float32.json").read_text())
+    loop, matrix, _ = result["versions"]
+    assert (loop["examples"], matrix["examples"]) == (100, 250)
+    assert result["loop_epoch_seconds"] == pytest.approx(2.5 * loop["seconds"])
+    assert matrix["ratio"] == pytest.approx(result["loop_epoch_seconds"] / matrix["seconds"])
+    assert result["largest_difference_from_matrix"]["loop"] < 1e-5
+
+
+def test_loop_vs_matrix_without_the_data_says_how_to_get_them(tmp_path):
+    _, error = run(tmp_path, "loop_vs_matrix.py", "--folder", tmp_path, status=1)
+    assert "apt install dataset-fashion-mnist" in error
     assert "Traceback" not in error
