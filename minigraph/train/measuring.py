@@ -34,10 +34,10 @@ def evaluate(model: Callable[[Any], Any], X: ArrayLike, y: ArrayLike) -> tuple[f
             labels = y[start : start + ROWS]
             logits = model(X[start : start + ROWS])
             loss += softmax_nll(logits, labels).item() * len(labels)
-            wrong += count_wrong(logits, labels)
+            wrong += count_wrong(logits.data, labels)
     return loss / len(X), wrong / len(X)
 
 
 def count_wrong(logits: Any, labels: Any) -> int:
     """Count the rows whose largest logit is not their label's."""
-    return int(np.count_nonzero(logits.data.argmax(axis=1) != labels))
+    return int(np.count_nonzero(logits.argmax(axis=1) != labels))
