@@ -175,7 +175,7 @@ class Run:
             position.loss += value * len(labels)
             classified.add(logits, labels)
             if batch == 0 and not self.history.rows and (note := high_start(value, self.m)):
-                _warn(note)
+                _warn(note, 5)
             if bar is not None:
                 bar.update()
                 if (now := perf_counter()) > shown + SHOWN:
@@ -312,10 +312,9 @@ class Run:
     def _warn(self) -> None:
         y = self.parts["train"][1]
         if note := missing_classes(y, self.m):
-            _warn(note)
-        if self.options.batch_size > len(y):
-            _warn(f"batch_size={self.options.batch_size} is more than all {len(y)} examples: each "
-                  "epoch is one step")  # fmt: skip
+            _warn(note, 4)
+        if (size := self.options.batch_size) > len(y):
+            _warn(f"batch_size={size} is more than all {len(y)} examples: an epoch is one step", 4)
 
     # What is kept
 
@@ -363,5 +362,6 @@ class Run:
         self.rng.bit_generator.state = about["order_from"]
 
 
-def _warn(note: str) -> None:
-    warnings.warn(note, TrainingWarning, stacklevel=2)
+def _warn(note: str, depth: int) -> None:
+    """Warn at the line that called `fit`, which is so many calls away."""
+    warnings.warn(note, TrainingWarning, stacklevel=depth + 1)
