@@ -1,9 +1,21 @@
 """Files that are whole at all times, whatever happens while they are written."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["sync_folder", "write_synced", "write_whole"]
+__all__ = ["naming", "sync_folder", "write_synced", "write_whole"]
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have the system's errors name this file: those about an open one name none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def write_whole(path: Path, content: bytes) -> Path:
@@ -27,14 +39,13 @@ def write_whole(path: Path, content: bytes) -> Path:
 def write_synced(path: Path, content: bytes, target: Path) -> None:
     """Write a file onto the disk; if that fails, there is none, and the error names `target`."""
     try:
-        with open(path, "wb") as file:
+        with naming(target), open(path, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-    except BaseException as error:
-        path.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror, str(target)) from None
+    except BaseException:
+        with suppress(OSError):  # in a folder that cannot be written, this fails too
+            path.unlink(missing_ok=True)
         raise
 
 
@@ -44,6 +55,7 @@ def sync_folder(folder: Path) -> None:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with naming(folder):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

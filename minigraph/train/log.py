@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from minigraph.files import sync_folder
+from minigraph.files import naming, sync_folder
 from minigraph.saving import DamagedFile
 
 __all__ = ["COLUMNS", "History", "Log", "OtherRun", "check_same", "read_log"]
@@ -208,8 +208,9 @@ class Log:
                           str(self.path)) from None  # fmt: skip
 
     def _cut(self, end: int) -> None:
-        self._file.truncate(end)
-        os.fsync(self._file.fileno())
+        with naming(self.path):
+            self._file.truncate(end)
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file, and let others write it."""
