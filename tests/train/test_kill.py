@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from train.victim import CASES, timeless
 
 from minigraph.train import read_log
-from train.victim import CASES, timeless
 
 THOROUGH = settings.default.max_examples >= 1000
 EVENTS = 55  # at least as many as a run has, see victim.Disturbed

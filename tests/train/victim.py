@@ -129,7 +129,7 @@ class Disturbed:
         self("fsync", lambda: None)  # a killed process loses nothing that it has written
 
     def open(self, *args, **kwargs):
-        return DisturbedFile(builtins.open(*args, **kwargs), self)  # noqa: SIM115
+        return DisturbedFile(builtins.open(*args, **kwargs), self)
 
     def install(self):
         os.fsync = self.fsync
