@@ -26,6 +26,9 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.previous = self.path.with_name(f"{self.path.stem}.previous{self.path.suffix}")
+        self._went_back = (
+            False  # the newest, perhaps damaged, must not take the previous one's place
+        )
 
     def exists(self) -> bool:
         """Tell whether there is anything to resume."""
@@ -42,9 +45,10 @@ class Checkpoint:
         content = packed(arrays, {"format": FORMAT, **about})
         newest = self.path.with_name(f".{self.path.name}.new")
         write_synced(newest, content, self.path)
-        if self.path.exists():
+        if self.path.exists() and not self._went_back:
             self.path.replace(self.previous)
         newest.replace(self.path)
+        self._went_back = False
         sync_folder(self.path.parent)
 
     def load(self, previous: bool = False) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -65,4 +69,5 @@ class Checkpoint:
             raise
         if not isinstance(about, dict) or about.pop("format", None) != FORMAT:
             raise DamagedFile(f"{path}: no checkpoint of a training run")
+        self._went_back = path == self.previous
         return arrays, about
