@@ -26,9 +26,7 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.previous = self.path.with_name(f"{self.path.stem}.previous{self.path.suffix}")
-        self._went_back = (
-            False  # the newest, perhaps damaged, must not take the previous one's place
-        )
+        self._went_back = False  # then the newest may be damaged, and is not kept as previous
 
     def exists(self) -> bool:
         """Tell whether there is anything to resume."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from minigraph.arrays import Array
 from minigraph.nn import Module, Seed
@@ -74,13 +75,13 @@ def configuration(
     described = {
         "model": repr(model),
         "parameters": {n: f"{p.dtype}{list(p.shape)}" for n, p in model.parameters().items()},
-        "optimizer": _described(optimizer),
+        "optimizer": _described(optimizer, model),
         "epochs": options.epochs,
         "batch_size": options.batch_size,
         "penalty": options.penalty,
         "patience": options.patience,
         "evaluate_train": options.evaluate_train,
-        "seed": seed,
+        "seed": type(seed.bit_generator).__name__ if isinstance(seed, Generator) else seed,
         "classes": m,
         "examples": {name: len(y) for name, (_, y) in parts.items()},
         "checksums": {name: checksum({"X": X, "y": y}) for name, (X, y) in parts.items()},
@@ -93,13 +94,15 @@ def configuration(
     return dict(json.loads(json.dumps(described, default=plain)))
 
 
-def _described(optimizer: Optimizer) -> dict[str, Any]:
+def _described(optimizer: Optimizer, model: Module) -> dict[str, Any]:
     """Describe an optimizer by its settings; a schedule by its rates at some steps."""
     lr: Any = optimizer.lr
     if callable(lr):
         lr = {str(step): lr(step) for step in (0, 1, 10, 100, 1000, 10_000, 100_000)}
     settings = {name: getattr(optimizer, name) for name in optimizer.settings}
-    return {"name": type(optimizer).__name__, "lr": lr, **settings}
+    names = {p: name for name, p in model.parameters().items()}
+    of = [names[p] for p in optimizer.parameters]
+    return {"name": type(optimizer).__name__, "parameters": of, "lr": lr, **settings}
 
 
 def plain(value: Any) -> Any:

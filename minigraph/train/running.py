@@ -5,6 +5,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -124,7 +125,7 @@ class Run:
             )
             self.history.configuration = described
         self.checkpoint = Checkpoint(checkpoint) if checkpoint is not None else None
-        arrays, about = self._load(resume)
+        arrays, about = self._load(log, resume)
         rows = about.get("rows", []) if resume else None
         more = EXTRA if about else 0
         self.log = Log(log, self.history.configuration, rows, more) if log is not None else None
@@ -147,8 +148,10 @@ class Run:
         done = len(self.history.rows) * n_batches + self.position.batches
         total = self.options.epochs * n_batches
         with interrupts() as interrupted, progress_bar(self.options.progress, done, total) as bar:
-            while not self._is_finished():
+            while not self._is_finished() and not interrupted:
                 self._epoch(n_batches, interrupted, bar)
+        if interrupted:
+            self._interrupt()
 
     def _is_finished(self) -> bool:
         reason = self.history.stop_reason
@@ -191,8 +194,6 @@ class Run:
         self._measure(start)
         if bar is not None:
             self._show(bar, self.history.rows[-1]["train_loss"])
-        if interrupted and not self._is_finished():
-            self._interrupt()
 
     def _step(self, X: Any, y: Any) -> tuple[float, Any]:
         """Take one step; give the loss without penalty, and the logits."""
@@ -285,16 +286,20 @@ class Run:
     # Ends before the end
 
     def _interrupt(self) -> None:
-        self._save()
-        row = self._row()
-        row["stop_reason"] = f"interrupted after {self.position.batches} minibatches of the epoch"
-        if self.log is not None:
-            self.log.append(row)
-        where = f"epoch {row['epoch']}, after {self.position.batches} minibatches"
+        done = f"after {self.position.batches} minibatches"
+        if self._is_finished():
+            where = f"when the run had ended ({self.history.stop_reason})"
+        else:
+            self._save()
+            row = self._row()
+            row["stop_reason"] = f"interrupted {done} of the epoch"
+            if self.log is not None:
+                self.log.append(row)
+            where = f"in epoch {row['epoch']}, {done}"
         saved = "nothing is saved; the model keeps what it has learned"
         if self.checkpoint is not None:
             saved = f"saved in {self.checkpoint.path}; go on with resume=True"
-        raise KeyboardInterrupt(f"fit: interrupted in {where}; {saved}")
+        raise KeyboardInterrupt(f"fit: interrupted {where}; {saved}")
 
     def _stop_at(self, loss: Any) -> None:
         tensor, what = first_nonfinite(loss)
@@ -332,11 +337,13 @@ class Run:
         }
         self.checkpoint.save(arrays, about)
 
-    def _load(self, resume: bool | str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    def _load(self, log: Any, resume: bool | str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Read the checkpoint that is to be resumed; nothing if the run begins now."""
         kept = self.checkpoint
         if resume and kept is None:
             raise ValueError("fit: resume needs the checkpoint of the run: checkpoint=path")
+        if kept is not None and log is not None and Path(log) in (kept.path, kept.previous):
+            raise ValueError(f"fit: {log} cannot be log and checkpoint at once")
         if kept is None or not kept.exists():
             return {}, {}
         if not resume:

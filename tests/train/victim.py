@@ -15,6 +15,7 @@ import sys
 import time
 from errno import ENOSPC
 from pathlib import Path
+from select import select
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def left_behind(model, optimizer, options, history, folder):
         "seed": digest(repr(seed if isinstance(seed, int) else seed.bit_generator.state).encode()),
         "history": [timeless(row) for row in history.rows],
         "log": [timeless(json.loads(line)) for line in lines],
-        "files": sorted(path.name for path in Path(folder).iterdir()),
+        "files": sorted(path.name for path in Path(folder).glob("[!.]*")),
     }
 
 
@@ -184,11 +185,16 @@ def carry_out(order):
     return {**end, "events": disturbed.events}
 
 
+def written_lines(path):
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
 def main():
-    """Fork for each order; with `after`, kill the fork after so many seconds."""
+    """Fork for each order; kill it `after` so many seconds, or Ctrl-C it after so many `lines`."""
     for line in sys.stdin:
         order = json.loads(line)
-        after = order.pop("after", None)
+        after, lines = order.pop("after", None), order.pop("lines", None)
+        log = paths(order["folder"])["log"]
         out, into = os.pipe()
         child = os.fork()
         if child == 0:
@@ -199,6 +205,10 @@ def main():
         if after is not None:
             time.sleep(after)
             os.kill(child, signal.SIGKILL)
+        if lines is not None:
+            while not select([out], [], [], 0.001)[0] and written_lines(log) < lines:
+                pass
+            os.kill(child, signal.SIGINT)
         with open(out, "rb") as pipe:
             answer = pipe.read()
         _, status = os.waitpid(child, 0)
