@@ -102,7 +102,7 @@ def unpacked(content: bytes, path: str | os.PathLike[str]) -> tuple[dict[str, Ar
         arrays = dict(sorted(library.load(content).items()))
         # load() has checked the header, but does not give the metadata that are in it
         metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        metadata = metadata.get("__metadata__", {})
+        metadata = metadata.get("__metadata__") or {}
     except Exception as error:  # of the library's own kind, or of what it calls
         raise DamagedFile(
             f"{path}: damaged, or no safetensors file ({error}); take an older copy"

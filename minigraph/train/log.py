@@ -1,8 +1,8 @@
 """The log of a training run: one line of JSON per epoch, on the disk before the next one begins."""
 
 import json
-import math
 import os
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +19,7 @@ NUMBERS = (
     "test_loss", "test_error", "seconds", "learning_rate",
 )  # fmt: skip
 COLUMNS = ("epoch", *NUMBERS[:-2], "seconds", "examples", "learning_rate", "stop_reason")
+MAX = sys.float_info.max
 Row = dict[str, Any]
 StrPath = str | os.PathLike[str]
 
@@ -263,7 +264,7 @@ def _line(line: bytes, path: StrPath, number: int) -> Row:
         raise DamagedFile(f"{where}: damaged, or no line of a training log: {line[:40]!r}...")
     try:
         row = json.loads(text + b"}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamagedFile(f"{where}: damaged: {error}") from None
     if not isinstance(row, dict):
         raise DamagedFile(f"{where}: damaged: no JSON object")
@@ -280,8 +281,12 @@ def _check(row: Row, path: StrPath, number: int) -> None:
         raise DamagedFile(f"{where}: expected epoch {number - 1}, found {row['epoch']!r}")
     for name in NUMBERS:
         value = row[name]
-        if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+        if value is not None and not (isinstance(value, int | float) and -MAX <= value <= MAX):
             raise DamagedFile(f"{where}: {name} is no number: {value!r}")
+    if not isinstance(row["examples"], int):
+        raise DamagedFile(f"{where}: examples is no number: {row['examples']!r}")
+    if not isinstance(row["stop_reason"], str | None):
+        raise DamagedFile(f"{where}: stop_reason is no text: {row['stop_reason']!r}")
 
 
 def _same(one: Row, other: Row) -> bool:
