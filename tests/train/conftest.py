@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,14 @@ class Victim:
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Ctrl-C as Python takes it: what a shell runs in the background begins with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -199,6 +199,7 @@ def main():
         child = os.fork()
         if child == 0:
             os.close(out)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             os.write(into, json.dumps(carry_out(order)).encode())
             os._exit(0)
         os.close(into)
