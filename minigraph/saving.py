@@ -45,6 +45,8 @@ def save(arrays: Mapping[str, Operand], path: str | os.PathLike[str]) -> Path:
     ------
     TypeError
         If a name is no text, or an array of another kind.
+    ValueError
+        If a name is ``__metadata__``, which the format has for itself.
     OSError
         If the file cannot be written; what was there before is still there.
     ImportError
@@ -121,6 +123,8 @@ def unpacked(content: bytes, path: str | os.PathLike[str]) -> tuple[dict[str, Ar
 def _checked(name: str, array: Operand) -> Array:
     if not isinstance(name, str):
         raise TypeError(f"save: names are text, not {name!r}")
+    if name == "__metadata__":
+        raise ValueError("save: the format has the name __metadata__ for itself; take another")
     values = np.asarray(array._array if isinstance(array, Tensor) else array)
     if values.dtype.name not in DTYPES:
         raise TypeError(f"save: {name} is {values.dtype}; safetensors has {', '.join(DTYPES)}")

@@ -24,6 +24,7 @@ from minigraph.train import fit, log, running
 
 # What is trained
 
+NOBODY = 65534
 BATCHES = 3
 X, y = data.two_circles(0)
 TRAIN, VALID = data.split(X, y, (30 * BATCHES - 10, 60))
@@ -173,10 +174,12 @@ def carry_out(order):
     disturbed.install()
     if limit := order.pop("limit", None):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if order.pop("unprivileged", False) and os.geteuid() == 0:
+        os.setuid(NOBODY)
     model, optimizer, options = make(case)
     options |= order
     try:
-        history = fit(model, TRAIN, VALID, optimizer=optimizer, **paths(folder), **options)
+        history = fit(model, TRAIN, VALID, optimizer=optimizer, **{**paths(folder), **options})
     except (Exception, KeyboardInterrupt) as error:
         end = {"error": type(error).__name__, "message": str(error)}
         end["state"] = state(model, optimizer)
