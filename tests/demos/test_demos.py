@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from demos.homework import by_hand, golden, table
 
@@ -95,6 +96,67 @@ def test_quickstart_repeats_itself_by_its_seed(tmp_path):
     options = ["quickstart.py", "--epochs", 1, "--out", tmp_path, "--seed"]
     first, again, other = (run(tmp_path, *options, seed, PATH="")[0] for seed in (1, 1, 2))
     assert first == again != other
+
+
+# Two circles
+
+
+def networks(out):
+    """Find the rows of the tables: (dh, λ, epochs) → (loss, error) of train, valid and test."""
+    pattern = r"dh = (\d+), λ = (\S+) +(\d+)" + 6 * r" +(\d\.\d+)"
+    return {
+        (int(dh), float(lam), int(epochs)): np.array(measured, float).reshape(3, 2)
+        for dh, lam, epochs, *measured in re.findall(pattern, out)
+    }
+
+
+def test_two_hidden_units_cannot_learn_the_circles_and_eight_or_twenty_can(tmp_path):
+    options = ["--epochs", 1, 20, "--penalty", 0, "--noisy-epochs", 40, "--patience", 4]
+    out, _ = run(tmp_path, "two_circles.py", *options, "--seeds", 2)
+    found = networks(out)
+    assert set(found) == {(dh, 0, epochs) for dh in (2, 8, 20) for epochs in (1, 20)}
+    for (dh, _, epochs), measured in found.items():
+        for _, error in measured:
+            assert 0.25 < error < 0.6 if dh == 2 or epochs == 1 else error == 0
+    smallest, largest = re.search(
+        r"dh = 2: 0 from 0 of 2 seeds, smallest (\S+), largest (\S+)", out
+    ).groups()
+    assert 0.25 < float(smallest) < float(largest) < 0.6
+    assert "dh = 8: 0 from 2 of 2 seeds" in out
+
+    kept, stopped, last = re.search(
+        r"stopped, kept epoch (\d+) +(\d+) .*\nto the end +(\d+) ", out
+    ).groups()
+    assert int(kept) + 4 == int(stopped) < int(last) == 40
+    assert "ended by patience: no smaller validation loss for 4 epochs" in out
+    names = ("curves_20", "regions_1", "regions_20", "stopping")
+    folder = tmp_path / "out"
+    assert sorted(path.name for path in folder.iterdir()) == [f"circles_{n}.png" for n in names]
+    for path in folder.iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert str(Path("out", path.name)) in out
+
+
+def test_a_large_penalty_leaves_no_weights_and_two_circles_repeats_itself_by_its_seed(tmp_path):
+    options = ["--hidden", 8, "--penalty", 0.03, "--epochs", 10, "--noisy-epochs", 1, "--seeds", 0]
+    first, again = (
+        run(tmp_path, "two_circles.py", *options, "--seed", 1, "--suffix", ".svg")[0]
+        for _ in range(2)
+    )
+    assert first == again
+    (measured,) = networks(first).values()
+    np.testing.assert_allclose(measured[:, 0], np.log(2), atol=0.01)
+    assert (measured[:, 1] > 0.4).all()
+    for path in (tmp_path / "out").iterdir():
+        ElementTree.parse(path)
+
+
+@pytest.mark.skipif(settings.default.max_examples < 1000, reason="HYPOTHESIS_PROFILE=thorough")
+def test_eight_hidden_units_learn_the_circles_from_nine_of_ten_seeds_and_two_from_none(tmp_path):
+    options = ["--epochs", 60, "--penalty", 0, "--hidden", 2, 8, "--noisy-epochs", 1]
+    out, _ = run(tmp_path, "two_circles.py", *options, "--seeds", 10)
+    assert re.search(r"dh = 2: 0 from 0 of 10 seeds", out)
+    assert int(re.search(r"dh = 8: 0 from (\d+) of 10 seeds", out)[1]) >= 9
 
 
 # The drawings
