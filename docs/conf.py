@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(1, str(Path(__file__).parents[1]))  # for the demos
+sys.path.insert(1, str(Path(__file__).parents[1]))  # for the demos, as a package
+sys.path.insert(2, str(Path(__file__).parents[1] / "demos"))  # and as scripts
 
+import answers_table
 import ops_table
 import pictures
 
@@ -38,6 +40,8 @@ numpydoc_show_class_members = False
 def _complete(app: object, name: str, source: list[str]) -> None:
     if name == "ops":
         source[0] = ops_table.filled(source[0])
+    if name == "homework-answered":
+        source[0] = answers_table.filled(source[0])
     if name in ("gallery", "see-your-graph"):
         source[0] = pictures.with_pictures(source[0], name)
 
