@@ -11,6 +11,7 @@ from train.victim import BATCHES, EPOCHS, TRAIN, VALID, make, paths, state, time
 
 from minigraph import nn, optim
 from minigraph.train import NonFiniteLoss, OtherRun, fit, read_log
+from minigraph.train.log import written
 
 
 def train(folder, case="momentum", examples=TRAIN, **options):
@@ -131,7 +132,8 @@ def test_a_loss_that_is_not_finite_is_not_stepped_on(tmp_path):
     assert history.stop_reason.startswith("loss not finite in epoch 3, minibatch 1")
 
 
-def test_a_run_with_a_loss_that_was_not_finite_can_be_resumed(tmp_path):
+@pytest.mark.parametrize("resume", [True, "previous"])
+def test_a_run_with_a_loss_that_was_not_finite_can_be_resumed(tmp_path, resume):
     model, optimizer, options = make("momentum")
 
     def ruin(history):
@@ -142,7 +144,7 @@ def test_a_run_with_a_loss_that_was_not_finite_can_be_resumed(tmp_path):
         fit(model, TRAIN, VALID, optimizer=optimizer, **options, **paths(tmp_path),
             callbacks=[ruin])  # fmt: skip
     (tmp_path / "other").mkdir()
-    one, other = train(tmp_path, resume=True), train(tmp_path / "other")
+    one, other = train(tmp_path, resume=resume), train(tmp_path / "other")
     assert state(*one[:2]) == state(*other[:2])
     assert len(read_log(tmp_path / "log.jsonl").rows) == EPOCHS
 
@@ -372,6 +374,28 @@ def test_the_log_of_another_run_is_refused(tmp_path):
         path.unlink()
     (tmp_path / "other").rmdir()
     refused(tmp_path, OtherRun, "log.*seed was 8 and is 7", resume=True)
+
+
+def test_a_log_with_other_numbers_than_the_checkpoint_is_refused(tmp_path):
+    train(tmp_path, epochs=2)
+    log = tmp_path / "log.jsonl"
+    first, second, third = log.read_bytes().splitlines(keepends=True)
+    row = {**json.loads(second), "train_loss": 0.5}
+    del row["crc32"]
+    log.write_bytes(first + written(row) + third)
+    refused(tmp_path, OtherRun, r"log\.jsonl, line 2: .*other numbers for epoch 1", resume=True)
+
+
+def test_the_log_of_an_equal_run_is_as_good(tmp_path):
+    logs = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        train(tmp_path / name, epochs=2)
+        logs.append((tmp_path / name / "log.jsonl").read_bytes())
+    assert logs[0] != logs[1]  # the seconds
+    (tmp_path / "one" / "log.jsonl").write_bytes(logs[1])
+    train(tmp_path / "one", epochs=2, resume=True)
+    assert (tmp_path / "one" / "log.jsonl").read_bytes() == logs[1]
 
 
 def test_a_lost_log_is_written_anew(tmp_path):
