@@ -11,6 +11,7 @@ from train.victim import BATCHES, EPOCHS, TRAIN, VALID, make, paths, state, time
 
 from minigraph import nn, optim
 from minigraph.train import NonFiniteLoss, OtherRun, fit, read_log
+from minigraph.train.checkpoint import Checkpoint
 from minigraph.train.log import written
 
 
@@ -173,6 +174,9 @@ def test_ctrl_c_finishes_the_step_and_saves(tmp_path, call, epoch, done):
         f"{tmp_path / 'run.safetensors'}; go on with resume=True"
     )
     assert optimizer.steps == (epoch - 1) * BATCHES + done
+    arrays, about = Checkpoint(tmp_path / "run.safetensors").load()
+    assert arrays["optimizer.steps"] == optimizer.steps
+    assert about["position"]["batches"] == done
     log = read_log(tmp_path / "log.jsonl")
     assert log["epoch"] == list(range(1, epoch + 1))
     assert log.stop_reason == f"interrupted after {done} minibatches of the epoch"
@@ -295,6 +299,12 @@ def refused(folder, error, match, **options):
 def test_another_configuration_is_refused_with_the_differences(tmp_path, options, difference):
     train(tmp_path, epochs=2)
     refused(tmp_path, OtherRun, difference, resume=True, **options)
+
+
+def test_another_configuration_is_refused_without_a_log_too(tmp_path):
+    train(tmp_path, epochs=2, log=None)
+    match = r"run\.safetensors: of another run: seed was 7 and is 8"
+    refused(tmp_path, OtherRun, match, resume=True, log=None, seed=8)
 
 
 @pytest.mark.parametrize("bits", [np.random.Philox, np.random.MT19937])

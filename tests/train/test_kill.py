@@ -57,7 +57,7 @@ def test_an_epoch_is_on_the_disk_before_the_next_begins(victim):
 @example(case="best", disturbed=[("kill", 45, False), ("kill", 9, True), ("kill", 10, False)])
 # interrupted in an epoch, and killed in the one that goes on from there
 @example(case="adam", disturbed=[("interrupt", 20, False), ("half", 3, False)])
-@example(case="momentum", disturbed=[("interrupt", 20, False), ("interrupt", 2, False)])
+@example(case="momentum", disturbed=[("interrupt", 19, False), ("interrupt", 2, False)])
 @example(case="patience", disturbed=[("interrupt", 30, False), ("kill", 1, True)])
 @example(case="momentum", disturbed=[("full", 28, False)])
 def test_a_run_that_is_stopped_again_and_again_ends_the_same(victim, case, disturbed):
