@@ -41,7 +41,7 @@ def check_resumed(victim, folder):
 # Full
 
 
-@pytest.mark.parametrize("limit", range(100, 8000, 100 if THOROUGH else 700))
+@pytest.mark.parametrize("limit", range(100, 8000, 100 if THOROUGH else 1300))
 def test_when_the_disk_is_full_nothing_is_lost(victim, tmp_path, states, limit):
     stopped = victim("momentum", tmp_path, limit=limit)
     if stopped["error"] is not None:
@@ -56,7 +56,7 @@ def test_when_the_disk_is_full_nothing_is_lost(victim, tmp_path, states, limit):
     check_resumed(victim, tmp_path)
 
 
-@pytest.mark.parametrize("limit", range(300, 2500, 50 if THOROUGH else 370))
+@pytest.mark.parametrize("limit", range(300, 2500, 50 if THOROUGH else 740))
 def test_when_the_log_does_not_fit_its_last_line_is_whole(victim, tmp_path, states, limit):
     stopped = victim("momentum", tmp_path, limit=limit, checkpoint=None)
     log = (tmp_path / "log.jsonl").read_bytes()
