@@ -20,6 +20,9 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
 
+# These take minutes.
+collect_ignore = [] if settings.default.max_examples >= 1000 else ["demos/test_bars.py"]
+
 
 def _absent(what: str, how: str) -> None:
     message = f"{what} is not installed: {how}"

@@ -11,16 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from demos.homework import by_hand, golden, table
 from minigraph.train import read_log
 
 DEMOS = Path(__file__).resolve().parents[2] / "demos"
-thorough = pytest.mark.skipif(
-    settings.default.max_examples < 1000, reason="takes long: HYPOTHESIS_PROFILE=thorough"
-)
-
 
 # Runs a script as on a machine that has neither dot nor the stand-in that pip puts beside Python.
 WITHOUT_DOT = """
@@ -151,14 +146,6 @@ def test_circles_stay_unlearned_with_a_large_penalty(tmp_path):
     assert (measured[:, 1] > 0.4).all()
     for path in (tmp_path / "out").iterdir():
         ElementTree.parse(path)
-
-
-@thorough
-def test_eight_hidden_units_learn_the_circles_from_nine_of_ten_seeds_and_two_from_none(tmp_path):
-    options = ["--epochs", 60, "--penalty", 0, "--hidden", 2, 8, "--noisy-epochs", 1]
-    out, _ = run(tmp_path, "two_circles.py", *options, "--seeds", 10)
-    assert re.search(r"dh = 2: 0 from 0 of 10 seeds", out)
-    assert int(re.search(r"dh = 8: 0 from (\d+) of 10 seeds", out)[1]) >= 9
 
 
 # The drawings
@@ -317,15 +304,6 @@ def test_fashion_mnist_chooses_by_validation_and_draws_from_its_log(tmp_path, fa
     assert float(test) == pytest.approx(log["test_error"][-1], abs=5e-5)
     assert out.endswith(f"test error {test} (4800 images)\n")
     assert out.count("test") == 2  # the sizes, and this: it is not shown before
-
-
-@thorough
-def test_fifty_hidden_units_chosen_by_validation_have_at_most_12_percent_test_error(
-    tmp_path, fashion_mnist
-):
-    out, _ = run(tmp_path, "fashion_mnist.py", "--folder", fashion_mnist)
-    assert "784-50-10" in out
-    assert float(re.search(r"test error (\S+) \(10000 images\)", out)[1]) <= 0.12
 
 
 def test_without_the_data_it_names_three_ways_to_get_them(tmp_path):
