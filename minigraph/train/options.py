@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,11 +98,18 @@ def _described(optimizer: Optimizer, model: Module) -> dict[str, Any]:
     """Describe an optimizer by its settings; a schedule by its rates at some steps."""
     lr: Any = optimizer.lr
     if callable(lr):
-        lr = {str(step): lr(step) for step in (0, 1, 10, 100, 1000, 10_000, 100_000)}
+        lr = {str(step): _rate(lr, step) for step in (0, 1, 10, 100, 1000, 10_000, 100_000)}
     settings = {name: getattr(optimizer, name) for name in optimizer.settings}
     names = {p: name for name, p in model.parameters().items()}
     of = [names[p] for p in optimizer.parameters]
     return {"name": type(optimizer).__name__, "parameters": of, "lr": lr, **settings}
+
+
+def _rate(lr: Callable[[int], float], step: int) -> float | None:
+    try:
+        return lr(step)
+    except Exception:  # a schedule may know no more steps than the run has
+        return None
 
 
 def plain(value: Any) -> Any:

@@ -340,6 +340,8 @@ class Run:
     def _load(self, log: Any, resume: bool | str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Read the checkpoint that is to be resumed; nothing if the run begins now."""
         kept = self.checkpoint
+        if resume not in (True, False, "previous"):
+            raise ValueError(f"fit: resume is True, False or 'previous', not {resume!r}")
         if resume and kept is None:
             raise ValueError("fit: resume needs the checkpoint of the run: checkpoint=path")
         if kept is not None and log is not None and Path(log) in (kept.path, kept.previous):

@@ -150,6 +150,14 @@ def test_the_rate_of_a_schedule_is_in_the_history():
     assert history["learning_rate"] == [1.0, 1 / 3, 1 / 5]
 
 
+def test_a_schedule_may_know_no_more_steps_than_the_run_has(tmp_path):
+    (train,) = circles(10)
+    model = network()
+    rates = [0.1, 0.2, 0.3, 0.4, 0.5]  # the rate after the last step may be asked for
+    fit(model, train, optimizer=sgd_of(model, rates.__getitem__), epochs=2, batch_size=5,
+        log=tmp_path / "log.jsonl")  # fmt: skip
+
+
 # Measuring
 
 
@@ -340,6 +348,7 @@ BAD = {
         r"one label for each row of X; X has shape \(3, 2\), y \(2,\)",
     ),
     "no pair": ({"train": np.zeros((3, 2))}, TypeError, r"train is a pair \(X, y\)"),
+    "resume='typo'": ({"resume": "typo"}, ValueError, "resume is True, False or 'previous', not"),
     "resume alone": ({"resume": True}, ValueError, "resume needs the checkpoint of the run"),
 }  # fmt: skip
 
