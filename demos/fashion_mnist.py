@@ -18,9 +18,8 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# BLAS reads these when NumPy is imported. Products of 100 rows are hardly worth a second thread,
-# and where something else ran too, threads that waited for each other took three to ten times as
-# long.
+# BLAS reads these when NumPy is imported. On two cores where something else ran too, two threads
+# that wait for each other took three to ten times as long as one.
 os.environ.update(
     OPENBLAS_NUM_THREADS="1",
     OMP_NUM_THREADS="1",

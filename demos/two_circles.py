@@ -24,15 +24,16 @@ from minigraph.train import History, evaluate, fit
 
 PARTS = ("train", "valid", "test")
 
-# How all networks of the grid learn. With momentum, dh = 8 separates the circles in 5 to 10 epochs
-# from each of ten seeds; without, in 23 to 50. So 60 epochs leave a margin. Steps of 0.3 are faster
-# still, but from one of the ten seeds they put all units out of reach of the examples, for good.
-# A cosine lets the steps shrink to 0, so that the last minibatches do not decide the result.
+# How all networks of the grid learn. With momentum, dh = 8 separates the circles in 5 to 8 epochs
+# from each of ten seeds, so that 60 leave a margin; without, 60 are too few from seven of them.
+# Steps of 0.3 with momentum are no faster, and from two of the seeds no unit is active for any
+# example in the end, so that nothing more can be learned. A cosine lets the steps shrink to 0, so
+# that the last minibatches do not decide the result.
 LEARNING_RATE, MOMENTUM, BATCH_SIZE = 0.1, 0.9, 20
 
-# Early stopping needs a network that would overfit, and none does on 700 examples without noise:
-# what fits them is right. So it gets few examples, of which some have the wrong label, more hidden
-# units than it needs, and Adam, whose steps fit single examples sooner.
+# Early stopping needs a network that would overfit, and none of the grid does: what fits 700
+# examples without noise is right. So it gets few examples, of which some have the wrong label, more
+# hidden units than it needs, and Adam, whose steps fit single examples sooner.
 FEW, FLIPPED, MANY_UNITS, ADAM_RATE = 100, 0.15, 100, 0.02
 
 
@@ -154,7 +155,7 @@ def one_legend(figure: Figure) -> None:
 def panels(runs: list[Trained], columns: int, title: str) -> tuple[Figure, Iterator[Any]]:
     """Make a figure with axes for each run, `columns` in a row."""
     rows = -(-len(runs) // columns)
-    figure = Figure(figsize=(1 + 3.3 * columns, 1.2 + 3.5 * rows), layout="constrained")
+    figure = Figure(figsize=(max(6, 1 + 3.3 * columns), 1.3 + 3.5 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     figure.suptitle(title)
     return figure, zip(axes.flat, runs)
@@ -162,7 +163,7 @@ def panels(runs: list[Trained], columns: int, title: str) -> tuple[Figure, Itera
 
 def draw_regions(runs: list[Trained], columns: int, examples: Any) -> Figure:
     epochs = len(runs[0].history.rows)
-    title = f"After {epochs} epochs, with the test examples. Numbers: train / valid / test"
+    title = f"After {epochs} epochs, with the test examples.\nNumbers: train / valid / test"
     figure, pairs = panels(runs, columns, title)
     for ax, run in pairs:
         regions(run, examples, ax, size=0.7)
@@ -173,7 +174,7 @@ def draw_regions(runs: list[Trained], columns: int, examples: Any) -> Figure:
 
 
 def draw_curves(runs: list[Trained], columns: int) -> Figure:
-    title = "Loss without penalty: training's during the epoch, the others' at its end"
+    title = "Loss without penalty: training's during the epoch,\nthe others' at its end"
     figure, pairs = panels(runs, columns, title)
     for ax, run in pairs:
         curves(run.history, "loss", ax=ax)
@@ -184,10 +185,10 @@ def draw_curves(runs: list[Trained], columns: int) -> Figure:
 
 
 def draw_stopping(runs: list[Trained], right: list[float], examples: Any) -> Figure:
-    figure = Figure(figsize=(14, 5.6), layout="constrained")
+    figure = Figure(figsize=(14, 6.4), layout="constrained")
     figure.suptitle(
         f"{FEW} training examples, {FLIPPED:.0%} of all labels flipped, dh = {MANY_UNITS}. "
-        "Numbers: train / valid / test"
+        "Numbers: train / valid / test\n"  # an empty line: axes as high as wide do not keep away
     )
     *plane, beside = figure.subplots(1, 3, width_ratios=(1, 1, 1.3))
     for ax, run, error in zip(plane, runs, right):
