@@ -1,8 +1,8 @@
 """Train a network on Fashion-MNIST; choose its settings by validation, and test it once (P9, P10).
 
     apt install dataset-fashion-mnist    # or set MINIGRAPH_DATA, or give --folder
-    python demos/fashion_mnist.py
-    python demos/fashion_mnist.py --hidden 500
+    python demos/fashion_mnist.py                 # a minute or two
+    python demos/fashion_mnist.py --hidden 500    # some ten minutes; more is learned
 
 Of the 60,000 training images 10,000 are for validation. A network is trained for each setting, and
 the one with the smallest validation error is chosen; up to there no test image has been looked at.
