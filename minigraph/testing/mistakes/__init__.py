@@ -1,0 +1,12 @@
+"""Backward passes written by hand, and a library of the mistakes that people make in them.
+
+`ARCHITECTURES` names programs in plain NumPy that are right, `LIBRARY` lists mistakes in them with
+their causes, and `load` gives either as a module. `CAUSES` is the vocabulary.
+"""
+
+from minigraph.testing.mistakes.loading import ARCHITECTURES, load, source
+from minigraph.testing.mistakes.mistake import CAUSES, Mistake
+
+__all__ = ["ARCHITECTURES", "CAUSES", "LIBRARY", "Mistake", "load", "source"]
+
+LIBRARY: tuple[Mistake, ...] = ()
