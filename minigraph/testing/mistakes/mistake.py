@@ -40,8 +40,9 @@ CAUSES: dict[Where, dict[str, str]] = {
         "penalty factor 2 missing": "λ W for the derivative of λ ‖W‖²",
         "penalty factor 2 extra": "twice the derivative of a penalty",
         "sign missing in L1": "λ, λ |W| or λ W for the derivative λ sign(W) of λ ‖W‖₁",
-        "penalty of the other layer": "the derivative is taken of another layer's weights",
+        "penalty of the other layer": "another layer's penalty is differentiated, or added here",
         "penalty divided by K": "the penalty is averaged as if it were a sum over examples",
+        "penalty times K": "the penalty is added once for each example",
         "bias penalised": "a bias, gain or shift has a penalty that the loss does not have",
         "penalty sign wrong": "the derivative of the penalty is subtracted",
         # activation

@@ -1,0 +1,1 @@
+"""The mistakes, by the program that they are made in."""
