@@ -6,12 +6,21 @@ their causes, and `load` gives either as a module. `CAUSES` is the vocabulary.
 
 from minigraph.testing.mistakes.loading import ARCHITECTURES, load, source
 from minigraph.testing.mistakes.mistake import CAUSES, Mistake
-from minigraph.testing.mistakes.tables import columns, columns_calls, deep, loop, norm, rows
+from minigraph.testing.mistakes.tables import (
+    columns,
+    columns_calls,
+    columns_rules,
+    deep,
+    loop,
+    norm,
+    rows,
+)
 
 __all__ = ["ARCHITECTURES", "CAUSES", "LIBRARY", "Mistake", "load", "source"]
 
 LIBRARY: tuple[Mistake, ...] = (
     *columns.MISTAKES,
+    *columns_rules.MISTAKES,
     *columns_calls.MISTAKES,
     *loop.MISTAKES,
     *rows.MISTAKES,

@@ -43,7 +43,7 @@ CAUSES: dict[Where, dict[str, str]] = {
         "penalty of the other layer": "another layer's penalty is differentiated, or added here",
         "penalty divided by K": "the penalty is averaged as if it were a sum over examples",
         "penalty times K": "the penalty is added once for each example",
-        "bias penalised": "a bias, gain or shift has a penalty that the loss does not have",
+        "bias penalised": "the derivative of a penalty that the loss does not have",
         "penalty sign wrong": "the derivative of the penalty is subtracted",
         # activation
         "activation derivative missing": "the cotangent goes through unchanged",
