@@ -208,8 +208,9 @@ MISTAKES = (
     ),
     wrong(
         "labels of the example before",
-        every("label shifted"),
+        dict.fromkeys(("W1", "b1", "W2"), "label shifted"),
         (ONEHOT, "onehot = np.eye(m)[:, np.roll(y, 1)]"),
+        note="b2 is right: its sum over the examples has each label once",
     ),
     # Shape, and nothing
     wrong(

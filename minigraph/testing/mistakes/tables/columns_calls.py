@@ -110,10 +110,11 @@ MISTAKES = (
         note="a default argument is made once",
     ),
     wrong(
-        "the hidden layer of an earlier call",
+        "the hidden layer of the first call",
         {"W2": "stale buffer"},
         (BPROP, f"CACHE = {{}}\n\n\n{BPROP}"),
         (W2, "grad_W2 = grad_oa @ CACHE.setdefault(hs.shape, hs).T"),
+        note="of the first one: it stays right, all others are wrong",
     ),
     wrong(
         "W1 is written into a buffer that all calls share",

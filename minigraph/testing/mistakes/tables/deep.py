@@ -41,7 +41,6 @@ MISTAKES = (
         "W3 is not divided by K",
         {"W3": "missing 1/K"},
         (Z3, "grad_z3 = p"),
-        (W3, "grad_W3 = h2.T @ grad_z3"),
         (H2, "grad_h2 = grad_z3 / K @ W3.T"),
     ),
     _wrong("three layers, none divided by K", _all("missing 1/K"), (Z3, "grad_z3 = p")),

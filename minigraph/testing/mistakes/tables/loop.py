@@ -131,8 +131,9 @@ MISTAKES = (
     ),
     _wrong(
         "the labels of the loop are one ahead",
-        _all("label shifted"),
+        dict.fromkeys(("W1", "b1", "W2"), "label shifted"),
         (OA, "grad_oa[y[(i + 1) % K], 0] -= 1"),
+        note="b2 is right: its sum over the examples has each label once",
     ),
     _wrong(
         "classes are counted from 1 in the loop",

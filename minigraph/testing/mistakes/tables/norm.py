@@ -103,17 +103,13 @@ MISTAKES = (
         "the gain from after relu",
         {"gain": "derivative at the wrong place"},
         (GAIN, '"gain": (grad_a * h).sum(axis=0)'),
+        note="from before relu, gain n + shift, it is the same: grad_a is 0 where they differ",
+        also=("pre-activation used",),
     ),
     _wrong(
         "the gain from before relu",
         {"gain": "activation derivative missing"},
         (GAIN, '"gain": (grad_h * n).sum(axis=0)'),
-    ),
-    _wrong(
-        "the gain from what has its shift",
-        {"gain": "pre-activation used"},
-        (GAIN, '"gain": (grad_a * a).sum(axis=0)'),
-        note="gain n + shift in place of n",
     ),
     _wrong(
         "the gain from its own product",
