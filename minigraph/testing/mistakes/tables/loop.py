@@ -207,10 +207,9 @@ MISTAKES = (
         (HA, "grad_ha = np.where(ha > 0, 0, grad_hs)"),
     ),
     _wrong(
-        "relu stops an example unless all units are on",
+        "relu asks whether the sum of all units is positive",
         _hidden("derivative at the wrong place"),
         (HA, "grad_ha = grad_hs * (ha.sum() > 0)"),
-        note="or rather unless their sum is positive",
     ),
     _wrong(
         "relu passes 1, not the gradient",
@@ -286,7 +285,7 @@ MISTAKES = (
         (ZEROS2, ZEROS2.replace("np.zeros_like(W2)", "W2")),
     ),
     _wrong(
-        "the loop counts the labels in place",
+        "the loop adds 1 to each label that it has used",
         {"y": "argument changed"},
         (OA, f"{OA}\n        y[i] += 1"),
         note="later calls meet other labels, or raise",
@@ -304,7 +303,7 @@ MISTAKES = (
         (LOOP, LOOP.replace("range(K)", "np.random.default_rng().integers(0, K, K)")),
     ),
     _wrong(
-        "b1 and b2 are one row longer in the loop",
+        "the sum of b1 has the size of b2",
         {"bprop": "raises"},
         (ZEROS1, ZEROS1.replace("np.zeros_like(b1)", "np.zeros((len(W2), 1))")),
     ),

@@ -142,7 +142,7 @@ MISTAKES = (
         (SHIFT, SHIFT.replace("sum", "mean")),
     ),
     _wrong("norm: b2 is the undivided error", {"b2": "missing 1/K"}, (B2, f"{B2} * K")),
-    _wrong("norm: minus", _all("wrong sign"), (MEAN, "grad_o /= -K")),
+    _wrong("norm: the error has a minus", _all("wrong sign"), (MEAN, "grad_o /= -K")),
     _wrong(
         "norm: the gain is subtracted",
         {"gain": "wrong sign"},
@@ -239,9 +239,13 @@ MISTAKES = (
         (W1, f"{W1} / K"),
         (W2, f"{W2} / K"),
     ),
-    _wrong("norm: decay with a minus", {"W2": "penalty sign wrong"}, (W2, W2.replace("+", "-"))),
     _wrong(
-        "norm: decay with the sign",
+        "norm: the decay of W2 is subtracted",
+        {"W2": "penalty sign wrong"},
+        (W2, W2.replace("+", "-")),
+    ),
+    _wrong(
+        "norm: W2 decays by its sign",
         {"W2": "wrong derivative formula"},
         (W2, '"W2": h.T @ grad_o + lam[0] * np.sign(W2)'),
         note="the derivative of an L1, for an L2",
