@@ -1,7 +1,7 @@
 """What a mistake in a hand-written gradient is, and the words for what causes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = ["CAUSES", "Mistake", "Where"]
@@ -111,7 +111,7 @@ class Mistake:
 
     name: str
     architecture: str
-    causes: Mapping[str, str]
+    causes: Mapping[str, str] = field(hash=False)
     patches: tuple[tuple[str, str], ...]
     note: str = ""
     also: tuple[str, ...] = ()
