@@ -10,6 +10,7 @@ keys d, dh, m and K; a program with a single output leaves m unused.
 """
 
 from types import SimpleNamespace
+from typing import NamedTuple
 
 RELU_COLUMNS = '''\
 """Relu, softmax, negative log-likelihood; four penalties. Examples are columns."""
@@ -687,8 +688,904 @@ ARCHITECTURES = {
 }
 
 
-def load(architecture: str) -> SimpleNamespace:
-    """Run a program, in a fresh namespace each time."""
-    namespace: dict[str, object] = {"__name__": f"held_out_{architecture}"}
-    exec(compile(ARCHITECTURES[architecture], f"<{architecture}>", "exec"), namespace)
+class Mistake(NamedTuple):
+    """A wrong version of a program.
+
+    ``patches`` replace ``old``, which occurs once, by ``new``. ``wrong`` names the parameters whose
+    gradient is not that of the version's own ``fprop``, at the first call; for a mistake of conduct
+    there may be none. ``rule`` says where the mistake sits: a layer, a parameter, a penalty,
+    "output error" (the gradient of the loss by the outputs), "loss" (``fprop`` is wrong, ``bprop``
+    is right), or "conduct" (what ``bprop`` does beside computing). Where there are two, ``rule``
+    has both, with a semicolon between them.
+    """
+
+    name: str
+    architecture: str
+    patches: tuple[tuple[str, str], ...]
+    wrong: tuple[str, ...]
+    rule: str
+    cause: str
+
+
+TWO_LAYERS = ("W1", "b1", "W2", "b2")
+
+MISTAKES = (
+    # relu_columns
+    Mistake(
+        "relu gate tested on the output with >=",
+        "relu_columns",
+        (("back * (a > 0)", "back * (h >= 0)"),),
+        ("W1", "b1"),
+        "hidden activation",
+        "The output of a relu is never negative, so h >= 0 is always true and the gate stays open.",
+    ),
+    Mistake(
+        "relu gate per unit",
+        "relu_columns",
+        (("back * (a > 0)", "back * (a.mean(axis=1, keepdims=True) > 0)"),),
+        ("W1", "b1"),
+        "hidden activation",
+        "The gate is decided by a unit's mean over the batch, not for each example by itself.",
+    ),
+    Mistake(
+        "label indexes whole rows",
+        "relu_columns",
+        (("delta[y, np.arange(K)] -= 1.0", "delta[y] -= 1.0"),),
+        TWO_LAYERS,
+        "output error",
+        "delta[y] is whole rows: 1 is subtracted for every example, not only for those of class y.",
+    ),
+    Mistake(
+        "softmax over the examples",
+        "relu_columns",
+        (
+            (
+                "delta = e / e.sum(axis=0, keepdims=True)",
+                "delta = e / e.sum(axis=1, keepdims=True)",
+            ),
+        ),
+        TWO_LAYERS,
+        "output error",
+        "The softmax is normalised over the examples instead of over the classes.",
+    ),
+    Mistake(
+        "lambda of the other layer",
+        "relu_columns",
+        (("dW2 += 2 * l22 * W2", "dW2 += 2 * l12 * W2"),),
+        ("W2",),
+        "penalty of W2",
+        "The squared penalty of W2 is weighted with the λ of W1.",
+    ),
+    Mistake(
+        "sign of the gradient",
+        "relu_columns",
+        (("dW1 += l11 * np.sign(W1)", "dW1 += l11 * np.sign(dW1)"),),
+        ("W1",),
+        "penalty of W1",
+        "The L1 penalty takes the sign of the gradient instead of the sign of the weight.",
+    ),
+    Mistake(
+        "penalty divided by the batch",
+        "relu_columns",
+        (("dW1 += 2 * l12 * W1", "dW1 += 2 * l12 * W1 / K"),),
+        ("W1",),
+        "penalty of W1",
+        "The penalty is not part of the mean over the examples, so it is not divided by K.",
+    ),
+    Mistake(
+        "bias penalised",
+        "relu_columns",
+        (
+            (
+                "dW2 += 2 * l22 * W2",
+                'dW2 += 2 * l22 * W2\n    db2 += 2 * l22 * params["b2"]',
+            ),
+        ),
+        ("b2",),
+        "penalty of b2",
+        "The gradient penalises the bias b2, which the loss leaves alone.",
+    ),
+    Mistake(
+        "activations kept in half precision",
+        "relu_columns",
+        (("dW2 = delta @ h.T", "dW2 = delta @ h.astype(np.float16).T"),),
+        ("W2",),
+        "W2",
+        "The hidden outputs are rounded to float16 before W2's gradient is formed from them.",
+    ),
+    Mistake(
+        "averaged twice",
+        "relu_columns",
+        (("dW1 = back @ x.T", "dW1 = back @ x.T / K"),),
+        ("W1",),
+        "W1",
+        "1/K is in delta already; W1's gradient is divided by K a second time.",
+    ),
+    Mistake(
+        "bias loses its axis",
+        "relu_columns",
+        (("db1 = back.sum(axis=1, keepdims=True)", "db1 = back.sum(axis=1)"),),
+        ("b1",),
+        "b1",
+        "Without keepdims the gradient of b1 has shape (dh,), not b1's shape (dh, 1).",
+    ),
+    Mistake(
+        "weight overwritten for its penalty",
+        "relu_columns",
+        (("dW1 += 2 * l12 * W1", "W1 *= 2 * l12\n    dW1 += W1"),),
+        (),
+        "conduct",
+        "W1 *= scales the caller's parameter in place: after the call W1 is another one.",
+    ),
+    Mistake(
+        "norm without its square in the loss",
+        "relu_columns",
+        (("l12 * (W1**2).sum()", "l12 * np.sqrt((W1**2).sum())"),),
+        ("W1",),
+        "loss, penalty of W1",
+        "The loss penalises the norm of W1, while the gradient is that of the squared norm.",
+    ),
+    Mistake(
+        "open gate and other lambda",
+        "relu_columns",
+        (
+            ("back = back * (a > 0)", "back = back * 1.0"),
+            ("dW2 += l21 * np.sign(W2)", "dW2 += l11 * np.sign(W2)"),
+        ),
+        ("W1", "b1", "W2"),
+        "hidden activation; penalty of W2",
+        "The relu's derivative is left out, and the L1 penalty of W2 has the λ of W1.",
+    ),
+    # tanh_rows
+    Mistake(
+        "tanh derivative of the wrong variable",
+        "tanh_rows",
+        (("slope = 1 - z**2", "slope = 1 - a**2"),),
+        ("W1", "b1"),
+        "hidden activation",
+        "1 - z² holds for the output z of the tanh, but its input a is put in.",
+    ),
+    Mistake(
+        "tanh derivative without the square",
+        "tanh_rows",
+        (("slope = 1 - z**2", "slope = 1 - z"),),
+        ("W1", "b1"),
+        "hidden activation",
+        "The derivative of tanh is 1 - z², and the square is missing.",
+    ),
+    Mistake(
+        "hidden outputs squared in place",
+        "tanh_rows",
+        (("slope = 1 - z**2", "z *= z\n    slope = 1 - z"),),
+        ("W2",),
+        "W2",
+        "z is squared in place for the slope, and W2's gradient is then formed with z² for z.",
+    ),
+    Mistake(
+        "target minus output",
+        "tanh_rows",
+        (("d_out = (out - y) / N", "d_out = (y - out) / N"),),
+        TWO_LAYERS,
+        "output error",
+        "The error has the wrong sign: the derivative of ½(out - y)² is out - y.",
+    ),
+    Mistake(
+        "mean over outputs too",
+        "tanh_rows",
+        (("d_out = (out - y) / N", "d_out = (out - y) / out.size"),),
+        TWO_LAYERS,
+        "output error",
+        "The loss is a mean over the examples only, but the error is divided by the outputs too.",
+    ),
+    Mistake(
+        "linear output treated as tanh",
+        "tanh_rows",
+        (("d_out = (out - y) / N", "d_out = (out - y) * (1 - out**2) / N"),),
+        TWO_LAYERS,
+        "output error",
+        "The output layer is linear, yet its error is multiplied by a derivative of tanh.",
+    ),
+    Mistake(
+        "bias summed over everything",
+        "tanh_rows",
+        (('grads["b2"] = d_out.sum(axis=0)', 'grads["b2"] = np.ones_like(b2) * d_out.sum()'),),
+        ("b2",),
+        "b2",
+        "The sum runs over the outputs as well, so each entry of b2 gets the sum of all.",
+    ),
+    Mistake(
+        "decay with a factor two",
+        "tanh_rows",
+        (('grads["W1"] += decay1 * W1', 'grads["W1"] += 2 * decay1 * W1'),),
+        ("W1",),
+        "penalty of W1",
+        "The loss has ½ λ W², whose derivative is λ W without a 2.",
+    ),
+    Mistake(
+        "decay subtracted",
+        "tanh_rows",
+        (('grads["W2"] += decay2 * W2', 'grads["W2"] -= decay2 * W2'),),
+        ("W2",),
+        "penalty of W2",
+        "Decay shrinks the weights in the update; in the gradient it is added, not subtracted.",
+    ),
+    Mistake(
+        "step taken inside",
+        "tanh_rows",
+        (("d_z = d_out @ W2.T", "W2 -= 0.1 * (z.T @ d_out)\n    d_z = d_out @ W2.T"),),
+        ("W1", "b1", "W2"),
+        "conduct",
+        "W2 is updated in place before the error goes back through it: later lines use the new W2.",
+    ),
+    Mistake(
+        "mean of all entries in the loss",
+        "tanh_rows",
+        (("((out - y) ** 2).sum() / len(x)", "((out - y) ** 2).mean()"),),
+        TWO_LAYERS,
+        "loss",
+        "mean() divides by examples times outputs; the gradient is that of a mean over examples.",
+    ),
+    Mistake(
+        "no decay and bias before the slope",
+        "tanh_rows",
+        (
+            ('    grads["W1"] += decay1 * W1\n', ""),
+            ('grads["b1"] = d_a.sum(axis=0)', 'grads["b1"] = d_z.sum(axis=0)'),
+        ),
+        ("W1", "b1"),
+        "penalty of W1; b1",
+        "The decay of W1 is forgotten, and b1 takes the error before the derivative of tanh.",
+    ),
+    # logistic_rows
+    Mistake(
+        "delta rule with cross-entropy",
+        "logistic_rows",
+        (("r = r / len(y)", "r = r * p * (1 - p) / len(y)"),),
+        ("w", "b"),
+        "output error",
+        "p(1 - p) belongs to the squared error; for the log-likelihood it cancels.",
+    ),
+    Mistake(
+        "column minus vector",
+        "logistic_rows",
+        (("r = p - y[:, None]", "r = (p - y).mean(axis=1, keepdims=True)"),),
+        ("w",),
+        "output error",
+        "A column minus a vector is a K × K matrix: each p is compared with all labels.",
+    ),
+    Mistake(
+        "thresholded prediction",
+        "logistic_rows",
+        (("p = 1 / (1 + np.exp(-z))", "p = (z > 0).astype(float)"),),
+        ("w", "b"),
+        "output error",
+        "The predicted class takes the place of the probability, as in the perceptron's rule.",
+    ),
+    Mistake(
+        "absolute value for sign",
+        "logistic_rows",
+        (("lasso * np.sign(w)", "lasso * np.abs(w)"),),
+        ("w",),
+        "penalty of w",
+        "The derivative of |w| is its sign, but |w| itself is added.",
+    ),
+    Mistake(
+        "ridge on the intercept",
+        "logistic_rows",
+        (("gb = r.sum(axis=0)", 'gb = r.sum(axis=0) + 2 * ridge * params["b"]'),),
+        ("b",),
+        "penalty of b",
+        "The intercept b is shrunk in the gradient though the loss does not penalise it.",
+    ),
+    Mistake(
+        "labels recoded in place",
+        "logistic_rows",
+        (
+            ("    p = 1 / (1 + np.exp(-z))\n", "    y *= 2\n    y -= 1\n"),
+            ("r = p - y[:, None]", "r = -y[:, None] / (1 + np.exp(y[:, None] * z))"),
+        ),
+        (),
+        "conduct",
+        "The labels are recoded to -1 and 1 in the caller's array; the next call does so again.",
+    ),
+    Mistake(
+        "base two in the loss",
+        "logistic_rows",
+        (("np.logaddexp(0, z)", "np.logaddexp2(0, z)"),),
+        ("w", "b"),
+        "loss",
+        "The loss takes powers and logarithms of 2, the gradient those of e.",
+    ),
+    # deep_columns
+    Mistake(
+        "derivative of the first layer twice",
+        "deep_columns",
+        (("g2 = g2 * s2 * (1 - s2)", "g2 = g2 * s1 * (1 - s1)"),),
+        ("W1", "b1", "W2", "b2"),
+        "second hidden activation",
+        "The second layer's derivative is computed from the first layer's output s1.",
+    ),
+    Mistake(
+        "sigmoid of the sigmoid",
+        "deep_columns",
+        (("g2 = g2 * s2 * (1 - s2)", "g2 = g2 * sigmoid(s2) * (1 - sigmoid(s2))"),),
+        ("W1", "b1", "W2", "b2"),
+        "second hidden activation",
+        "s2 is a sigmoid already, and the derivative applies the sigmoid to it once more.",
+    ),
+    Mistake(
+        "square matrix not transposed",
+        "deep_columns",
+        (("g1 = W2.T @ g2", "g1 = W2 @ g2"),),
+        ("W1", "b1"),
+        "back through W2",
+        "The error goes back through W2 without the transpose; as W2 is square, shapes still fit.",
+    ),
+    Mistake(
+        "outer product the other way round",
+        "deep_columns",
+        (("dW2 = g2 @ s1.T", "dW2 = s1 @ g2.T"),),
+        ("W2",),
+        "W2",
+        "The gradient of W2 is transposed: its rows are to belong to the outputs of the layer.",
+    ),
+    Mistake(
+        "own output as input",
+        "deep_columns",
+        (("dW2 = g2 @ s1.T", "dW2 = g2 @ s2.T"),),
+        ("W2",),
+        "W2",
+        "W2's gradient takes the layer's own output s2 instead of its input s1.",
+    ),
+    Mistake(
+        "copied bias line",
+        "deep_columns",
+        (("db1 = g1.sum(axis=1, keepdims=True)", "db1 = g2.sum(axis=1, keepdims=True)"),),
+        ("b1",),
+        "b1",
+        "b1's line was copied from b2 and still sums the second layer's error g2.",
+    ),
+    Mistake(
+        "a layer's derivative skipped",
+        "deep_columns",
+        (("g1 = W2.T @ g2", "g1 = W2.T @ (W3.T @ g3)"),),
+        ("W1", "b1"),
+        "second hidden activation",
+        "On the way to the first layer the derivative of the second layer's sigmoid is left out.",
+    ),
+    Mistake(
+        "first layer left linear",
+        "deep_columns",
+        (("    g1 = g1 * s1 * (1 - s1)\n", ""),),
+        ("W1", "b1"),
+        "first hidden activation",
+        "The derivative of the first layer's sigmoid is forgotten.",
+    ),
+    Mistake(
+        "labels smoothed one-sidedly",
+        "deep_columns",
+        (("(probs - one_hot(y, m))", "(probs - 0.9 * one_hot(y, m) - 0.1 / m)"),),
+        ("W1", "b1", "W2", "b2", "W3", "b3"),
+        "output error",
+        "The gradient smooths the labels, 0.9 and 0.1/m, and the loss does not.",
+    ),
+    Mistake(
+        "forward pass cached by batch",
+        "deep_columns",
+        (
+            ("def bprop(params, x, y):", "CACHE = {}\n\n\ndef bprop(params, x, y):"),
+            (
+                "    s1, s2, scores = activations(params, x)\n",
+                '    if CACHE.get("x") is not x:\n'
+                "        CACHE.update(x=x, forward=activations(params, x))\n"
+                '    s1, s2, scores = CACHE["forward"]\n',
+            ),
+        ),
+        (),
+        "conduct",
+        "The forward pass is cached for a batch, and is used on when the parameters have changed.",
+    ),
+    Mistake(
+        "labels from one in the loss",
+        "deep_columns",
+        (("chosen = scores[y, np.arange(len(y))]", "chosen = scores[y - 1, np.arange(len(y))]"),),
+        ("W1", "b1", "W2", "b2", "W3", "b3"),
+        "loss",
+        "The loss reads the labels as 1 ... m and picks the row before the right one.",
+    ),
+    Mistake(
+        "no transpose and averaged bias",
+        "deep_columns",
+        (
+            ("g1 = W2.T @ g2", "g1 = W2 @ g2"),
+            ("db3 = g3.sum(axis=1, keepdims=True)", "db3 = g3.mean(axis=1, keepdims=True)"),
+        ),
+        ("W1", "b1", "b3"),
+        "back through W2; b3",
+        "W2 is not transposed on the way back, and b3 is averaged though 1/K is in g3 already.",
+    ),
+    # layer_norm_rows
+    Mistake(
+        "mean held constant",
+        "layer_norm_rows",
+        (("(dxhat - from_mean - from_var)", "(dxhat - from_var)"),),
+        ("W1", "b1"),
+        "layer normalisation",
+        "The mean of a row depends on every unit, and its part of the derivative is left out.",
+    ),
+    Mistake(
+        "variance held constant",
+        "layer_norm_rows",
+        (("(dxhat - from_mean - from_var)", "(dxhat - from_mean)"),),
+        ("W1", "b1"),
+        "layer normalisation",
+        "The derivative treats the standard deviation as a constant.",
+    ),
+    Mistake(
+        "normalised as over a batch",
+        "layer_norm_rows",
+        (
+            ("from_mean = dxhat.mean(axis=1, keepdims=True)", "from_mean = dxhat.mean(axis=0)"),
+            ("xhat * (dxhat * xhat).mean(axis=1, keepdims=True)", "xhat * (dxhat * xhat).mean(0)"),
+        ),
+        ("W1", "b1"),
+        "layer normalisation",
+        "The means run over the examples, as in batch normalisation, instead of over the units.",
+    ),
+    Mistake(
+        "scale left out",
+        "layer_norm_rows",
+        (("dxhat = dn * gamma", "dxhat = dn"),),
+        ("W1", "b1"),
+        "layer normalisation",
+        "The factor gamma is missing on the way back.",
+    ),
+    Mistake(
+        "epsilon outside the root",
+        "layer_norm_rows",
+        (("da = inv * (", "da = 1 / (a.std(axis=1, keepdims=True) + EPS) * ("),),
+        ("W1", "b1"),
+        "layer normalisation",
+        "The backward pass adds EPS to the deviation; in the forward pass EPS is inside the root.",
+    ),
+    Mistake(
+        "scale from raw activations",
+        "layer_norm_rows",
+        (('grads["gamma"] = (dn * xhat)', 'grads["gamma"] = (dn * a)'),),
+        ("gamma",),
+        "gamma",
+        "gamma multiplies the normalised values, but its gradient is formed with the raw ones.",
+    ),
+    Mistake(
+        "shift before the gate",
+        "layer_norm_rows",
+        (('grads["beta"] = dn.sum(axis=0)', 'grads["beta"] = (do @ W2.T).sum(axis=0)'),),
+        ("beta",),
+        "beta",
+        "beta's gradient sums the error from behind the relu, without the relu's gate.",
+    ),
+    Mistake(
+        "gate on normalised values",
+        "layer_norm_rows",
+        (("dn = dn * (n > 0)", "dn = dn * (xhat > 0)"),),
+        ("W1", "b1", "gamma", "beta"),
+        "hidden activation",
+        "The relu's gate looks at xhat, but the relu is applied after scale and shift, to n.",
+    ),
+    Mistake(
+        "clipping left in",
+        "layer_norm_rows",
+        (("do /= len(y)", "do /= len(y)\n    np.clip(do, -0.1, 0.1, out=do)"),),
+        ("W1", "b1", "gamma", "beta", "W2", "b2"),
+        "output error",
+        "The error is clipped to ±0.1: a gradient is clipped for the step, not while it is formed.",
+    ),
+    Mistake(
+        "probability floored in the loss",
+        "layer_norm_rows",
+        (("-np.log(picked).mean()", "-np.log(np.maximum(picked, 0.2)).mean()"),),
+        ("W1", "b1", "gamma", "beta", "W2", "b2"),
+        "loss",
+        "The loss is flat where the right class is below 0.2, but the gradient is not 0 there.",
+    ),
+    # residual_columns
+    Mistake(
+        "skip forgotten",
+        "residual_columns",
+        (("g_h1 = g_h2 + W2.T @ g_a2", "g_h1 = W2.T @ g_a2"),),
+        ("W1", "b1"),
+        "skip connection",
+        "h1 reaches the output by two ways, and that of the skip is left out.",
+    ),
+    Mistake(
+        "branch forgotten",
+        "residual_columns",
+        (("g_h1 = g_h2 + W2.T @ g_a2", "g_h1 = g_h2"),),
+        ("W1", "b1"),
+        "skip connection",
+        "Only the skip goes back to h1; the way through W2 is left out.",
+    ),
+    Mistake(
+        "skip added after the derivative",
+        "residual_columns",
+        (
+            ("g_h1 = g_h2 + W2.T @ g_a2", "g_h1 = W2.T @ g_a2"),
+            ("g_a1 = g_h1 * (1 - h1**2)", "g_a1 = g_h1 * (1 - h1**2) + g_h2"),
+        ),
+        ("W1", "b1"),
+        "skip connection",
+        "The skip starts at h1, behind the tanh, so its error needs that tanh's derivative too.",
+    ),
+    Mistake(
+        "accumulated into an alias",
+        "residual_columns",
+        (
+            ("    g_a2 = g_h2 * (1 - t**2)\n", ""),
+            (
+                "g_h1 = g_h2 + W2.T @ g_a2",
+                "g_h1 = g_h2\n    g_h1 += W2.T @ (g_h2 * (1 - t**2))\n    g_a2 = g_h2 * (1 - t**2)",
+            ),
+        ),
+        ("W2", "b2"),
+        "skip connection",
+        "g_h1 is another name of g_h2, so += changes g_h2 before W2 and b2 use it.",
+    ),
+    Mistake(
+        "derivative of the sum",
+        "residual_columns",
+        (("g_a2 = g_h2 * (1 - t**2)", "g_a2 = g_h2 * (1 - h2**2)"),),
+        ("W1", "b1", "W2", "b2"),
+        "second hidden activation",
+        "The derivative of tanh is 1 - t² of the branch t, not of the sum h2 = h1 + t.",
+    ),
+    Mistake(
+        "output layer sees the branch only",
+        "residual_columns",
+        (("dW3 = g_o @ h2.T", "dW3 = g_o @ t.T"),),
+        ("W3",),
+        "W3",
+        "W3 multiplies h1 + t, but its gradient is formed with t alone.",
+    ),
+    Mistake(
+        "last weight not decayed",
+        "residual_columns",
+        (
+            (
+                "for k in WEIGHTS:\n        grads[k] = grads",
+                "for k in WEIGHTS[:-1]:\n        grads[k] = grads",
+            ),
+        ),
+        ("W3",),
+        "penalty of W3",
+        "The loop over the weights ends one too early, and the penalty of W3 is left out.",
+    ),
+    Mistake(
+        "sum in the loss",
+        "residual_columns",
+        (("0.5 * np.mean(np.sum(error**2, axis=0))", "0.5 * np.sum(error**2)"),),
+        ("W1", "b1", "W2", "b2", "W3", "b3"),
+        "loss",
+        "The loss sums over the examples, and the gradient is that of the mean.",
+    ),
+    Mistake(
+        "branch for output and averaged bias",
+        "residual_columns",
+        (
+            ("dW3 = g_o @ h2.T", "dW3 = g_o @ h1.T"),
+            ("db2 = g_a2.sum(axis=1, keepdims=True)", "db2 = g_a2.sum(axis=1, keepdims=True) / K"),
+        ),
+        ("W3", "b2"),
+        "W3; b2",
+        "W3's gradient takes the skipped h1 for h2, and b2's is divided by K twice.",
+    ),
+    # autoencoder_columns
+    Mistake(
+        "decoder only",
+        "autoencoder_columns",
+        (("dW = encoder + decoder", "dW = decoder"),),
+        ("W",),
+        "W",
+        "W is used twice, and the gradient of its use in the encoder is left out.",
+    ),
+    Mistake(
+        "encoder only",
+        "autoencoder_columns",
+        (("dW = encoder + decoder", "dW = encoder"),),
+        ("W",),
+        "W",
+        "W is used twice, and the gradient of its use in the decoder is left out.",
+    ),
+    Mistake(
+        "two uses averaged",
+        "autoencoder_columns",
+        (("dW = encoder + decoder", "dW = (encoder + decoder) / 2"),),
+        ("W",),
+        "W",
+        "The gradients of the two uses of W are averaged; they add up.",
+    ),
+    Mistake(
+        "penalised for each use",
+        "autoencoder_columns",
+        (("dW += 2 * lam[0] * W", "dW += 4 * lam[0] * W"),),
+        ("W",),
+        "penalty of W",
+        "The penalty is counted for the encoder and for the decoder, but the loss has it once.",
+    ),
+    Mistake(
+        "noisy target",
+        "autoencoder_columns",
+        (("dr = 2 * (r - y) / K", "dr = 2 * (r - x) / K"),),
+        ("W", "b", "c"),
+        "output error",
+        "The reconstruction is compared with the noisy input instead of the clean target.",
+    ),
+    Mistake(
+        "square without its two",
+        "autoencoder_columns",
+        (("dr = 2 * (r - y) / K", "dr = (r - y) / K"),),
+        ("W", "b", "c"),
+        "output error",
+        "The loss has no ½, so the derivative of the square keeps its factor 2.",
+    ),
+    Mistake(
+        "half of the sigmoid derivative",
+        "autoencoder_columns",
+        (("da = dh * h * (1 - h)", "da = dh * (1 - h)"),),
+        ("W", "b"),
+        "hidden activation",
+        "The derivative of the sigmoid is h(1 - h), and the factor h is missing.",
+    ),
+    Mistake(
+        "bias summed without the mean",
+        "autoencoder_columns",
+        (("dc = dr.sum(axis=1, keepdims=True)", "dc = 2 * np.sum(r - y, axis=1, keepdims=True)"),),
+        ("c",),
+        "c",
+        "c's gradient is summed over the examples from the raw error, without the 1/K.",
+    ),
+    # poisson_rows
+    Mistake(
+        "softplus derivative of its output",
+        "poisson_rows",
+        (("gate = 1 / (1 + np.exp(-a))", "gate = 1 / (1 + np.exp(-h))"),),
+        ("W1", "b1"),
+        "hidden activation",
+        "The derivative of softplus is the sigmoid of its input a, not of its output h.",
+    ),
+    Mistake(
+        "softplus taken for relu",
+        "poisson_rows",
+        (("gate = 1 / (1 + np.exp(-a))", "gate = (a > 0).astype(float)"),),
+        ("W1", "b1"),
+        "hidden activation",
+        "The derivative is that of the relu; softplus has the sigmoid.",
+    ),
+    Mistake(
+        "sigmoid with the other sign",
+        "poisson_rows",
+        (("gate = 1 / (1 + np.exp(-a))", "gate = 1 / (1 + np.exp(a))"),),
+        ("W1", "b1"),
+        "hidden activation",
+        "A minus is lost in the sigmoid: the derivative of softplus is 1/(1 + e⁻ᵃ).",
+    ),
+    Mistake(
+        "link forgotten",
+        "poisson_rows",
+        (("d_eta = (np.exp(eta) - y) / n", "d_eta = (eta - y) / n"),),
+        TWO_LAYERS,
+        "output error",
+        "With the log link the mean is exp(eta), and the error compares eta itself with the count.",
+    ),
+    Mistake(
+        "features counted for examples",
+        "poisson_rows",
+        (("d_eta = (np.exp(eta) - y) / n", "d_eta = (np.exp(eta) - y) / x.shape[1]"),),
+        TWO_LAYERS,
+        "output error",
+        "The error is divided by the number of inputs d instead of the number of examples K.",
+    ),
+    Mistake(
+        "last example skipped",
+        "poisson_rows",
+        (("for i in range(n):", "for i in range(n - 1):"),),
+        TWO_LAYERS,
+        "sum over the examples",
+        "The loop ends one too early, and the last example never contributes.",
+    ),
+    Mistake(
+        "assigned for added",
+        "poisson_rows",
+        (("        gb1 += d_a\n", "        gb1[:] = d_a\n"),),
+        ("b1",),
+        "b1",
+        "The loop assigns b1's gradient instead of adding to it, so only the last example counts.",
+    ),
+    Mistake(
+        "first example's gate",
+        "poisson_rows",
+        (("* gate[i]", "* gate[0]"),),
+        ("W1", "b1"),
+        "hidden activation",
+        "All examples use the derivative at the first example's activations.",
+    ),
+    Mistake(
+        "gradient never zeroed",
+        "poisson_rows",
+        (
+            ("def bprop(params, x, y):", "BUFFERS = {}\n\n\ndef bprop(params, x, y):"),
+            (
+                "    gW1, gb1 = np.zeros_like(W1), np.zeros_like(b1)\n",
+                "    gW1 = BUFFERS.setdefault(W1.shape, np.zeros_like(W1))\n"
+                "    gb1 = np.zeros_like(b1)\n",
+            ),
+        ),
+        (),
+        "conduct",
+        "W1's buffer outlives the call and is not zeroed: every call adds to the gradient before.",
+    ),
+    # embedding_rows
+    Mistake(
+        "repeated words counted once",
+        "embedding_rows",
+        (("np.add.at(dE, x[:, t], share)", "dE[x[:, t]] += share"),),
+        ("E",),
+        "E",
+        "With += at repeated indices only the last one is added; np.add.at adds them all.",
+    ),
+    Mistake(
+        "mean taken for a sum",
+        "embedding_rows",
+        (("share = dh / WORDS", "share = dh"),),
+        ("E",),
+        "mean over the words",
+        "The hidden layer is a mean of the embeddings, and each one's 1/3 is left out.",
+    ),
+    Mistake(
+        "first word skipped",
+        "embedding_rows",
+        (("for t in range(WORDS):", "for t in range(1, WORDS):"),),
+        ("E",),
+        "E",
+        "The loop starts at 1, and the first word of each example gets no gradient.",
+    ),
+    Mistake(
+        "padding row zeroed",
+        "embedding_rows",
+        (
+            (
+                "        np.add.at(dE, x[:, t], share)\n",
+                "        np.add.at(dE, x[:, t], share)\n    dE[0] = 0\n",
+            ),
+        ),
+        ("E",),
+        "E",
+        "Row 0 is zeroed as if it were padding, but the forward pass uses it like any other word.",
+    ),
+    Mistake(
+        "result in a shared buffer",
+        "embedding_rows",
+        (
+            ("def bprop(params, x, y):", "BUFFERS = {}\n\n\ndef bprop(params, x, y):"),
+            (
+                "dE = np.zeros_like(E)",
+                "dE = BUFFERS.setdefault(E.shape, np.empty_like(E))\n    dE.fill(0)",
+            ),
+        ),
+        (),
+        "conduct",
+        "All calls return the same array for E, so the next call overwrites the last result.",
+    ),
+    # hinge_rows
+    Mistake(
+        "right class counted once",
+        "hinge_rows",
+        (("ds[np.arange(N), y] = -count", "ds[np.arange(N), y] = -1"),),
+        TWO_LAYERS,
+        "output error",
+        "The right class's score is in every violated margin, so it gets -count, not -1.",
+    ),
+    Mistake(
+        "right class forgotten",
+        "hinge_rows",
+        (("    ds[np.arange(N), y] = -count\n", ""),),
+        TWO_LAYERS,
+        "output error",
+        "The right class's score is subtracted in each margin, and its own gradient is left out.",
+    ),
+    Mistake(
+        "hinge always active",
+        "hinge_rows",
+        (("(margins(params, h, y) > 0)", "(margins(params, h, y) >= 0)"),),
+        TWO_LAYERS,
+        "output error",
+        "Margins are cut off at 0, so >= 0 is always true and satisfied margins count as well.",
+    ),
+    Mistake(
+        "largest violation only",
+        "hinge_rows",
+        (
+            (
+                "    ds = (margins(params, h, y) > 0).astype(float)\n",
+                "    above = margins(params, h, y)\n"
+                "    worst = above.max(axis=1, keepdims=True)\n"
+                "    ds = ((above > 0) & (above == worst)).astype(float)\n",
+            ),
+        ),
+        TWO_LAYERS,
+        "output error",
+        "The gradient is that of the largest violation, but the loss sums over all of them.",
+    ),
+    Mistake(
+        "leak on the wrong side",
+        "hinge_rows",
+        (("da = np.where(a > 0, dh, LEAK * dh)", "da = np.where(a > 0, LEAK * dh, dh)"),),
+        ("W1", "b1"),
+        "hidden activation",
+        "The branches are swapped: the leak belongs to the negative side.",
+    ),
+    Mistake(
+        "leak forgotten",
+        "hinge_rows",
+        (("da = np.where(a > 0, dh, LEAK * dh)", "da = np.where(a > 0, dh, 0)"),),
+        ("W1", "b1"),
+        "hidden activation",
+        "The gradient is the plain relu's: on the negative side the slope is LEAK, not 0.",
+    ),
+    Mistake(
+        "gate on the error",
+        "hinge_rows",
+        (("da = np.where(a > 0, dh, LEAK * dh)", "da = np.where(dh > 0, dh, LEAK * dh)"),),
+        ("W1", "b1"),
+        "hidden activation",
+        "The leaky relu is applied to the error itself; the sign to look at is that of a.",
+    ),
+    Mistake(
+        "new dropout at every call",
+        "hinge_rows",
+        (
+            (
+                "def hidden(params, x):",
+                "RNG = np.random.default_rng(1)\n\n\ndef hidden(params, x):",
+            ),
+            (
+                "return a, np.where(a > 0, a, LEAK * a)",
+                "keep = RNG.random(a.shape) < 0.5\n"
+                "    return a, np.where(a > 0, a, LEAK * a) * keep * 2",
+            ),
+        ),
+        TWO_LAYERS,
+        "conduct",
+        "Each call draws new dropout, so the gradient is that of another loss than fprop's.",
+    ),
+    Mistake(
+        "leak forgotten and factor two lost",
+        "hinge_rows",
+        (
+            ("da = np.where(a > 0, dh, LEAK * dh)", "da = dh * (a > 0)"),
+            ("dW2 = h.T @ ds + 2 * lam[1] * W2", "dW2 = h.T @ ds + lam[1] * W2"),
+        ),
+        ("W1", "b1", "W2"),
+        "hidden activation; penalty of W2",
+        "The leak is missing from the derivative, and so is the 2 from the penalty of W2.",
+    ),
+)
+
+
+def source(version: str | Mistake) -> str:
+    """Text of an architecture, or of a mistake's wrong version of it."""
+    if isinstance(version, str):
+        return ARCHITECTURES[version]
+    text = ARCHITECTURES[version.architecture]
+    for old, new in version.patches:
+        if text.count(old) != 1:
+            raise ValueError(f"{version.name}: {old!r} occurs {text.count(old)} times")
+        text = text.replace(old, new)
+    return text
+
+
+def load(version: str | Mistake) -> SimpleNamespace:
+    """Run an architecture, or a mistake's wrong version of it, in a fresh namespace."""
+    name = version if isinstance(version, str) else f"{version.architecture}: {version.name}"
+    namespace: dict[str, object] = {"__name__": name}
+    exec(compile(source(version), f"<{name}>", "exec"), namespace)
     return SimpleNamespace(**namespace)
