@@ -7,6 +7,7 @@ is a line of JSON: how it ended, and all that a run leaves behind, but for the t
 
 import builtins
 import hashlib
+import importlib
 import json
 import os
 import resource
@@ -174,9 +175,11 @@ def carry_out(order):
     disturbed.install()
     if limit := order.pop("limit", None):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    if order.pop("unprivileged", False) and os.geteuid() == 0:
-        os.setuid(NOBODY)
     model, optimizer, options = make(case)
+    if order.pop("unprivileged", False) and os.geteuid() == 0:
+        for module in ("portalocker", "safetensors.numpy", "tqdm.auto"):
+            importlib.import_module(module)  # now: nobody may not read them where they are
+        os.setuid(NOBODY)
     options |= order
     try:
         history = fit(model, TRAIN, VALID, optimizer=optimizer, **{**paths(folder), **options})
