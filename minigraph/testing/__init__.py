@@ -1,10 +1,22 @@
 """Checks of gradients that can be believed: they say what they could have seen.
 
-`check_gradients` compares a gradient with differences. `minigraph.testing.strategies`, which needs
-Hypothesis, draws random inputs, programs and networks to check.
+`check_gradients` compares a gradient with differences; `check_bprop` says what is wrong with a
+backward pass written by hand. `minigraph.testing.strategies`, which needs Hypothesis, draws random
+inputs, programs and networks to check.
 """
 
 from minigraph.testing.checking import check_gradients
+from minigraph.testing.diagnosis import BackpropError, Diagnosis, Verdict, assert_bprop, check_bprop
 from minigraph.testing.report import Finding, GradientError, Report
 
-__all__ = ["Finding", "GradientError", "Report", "check_gradients"]
+__all__ = [
+    "BackpropError",
+    "Diagnosis",
+    "Finding",
+    "GradientError",
+    "Report",
+    "Verdict",
+    "assert_bprop",
+    "check_bprop",
+    "check_gradients",
+]

@@ -1,0 +1,6 @@
+"""What is wrong with a backward pass written by hand: which gradient, why, and what is right."""
+
+from minigraph.testing.diagnosis.checking import assert_bprop, check_bprop
+from minigraph.testing.diagnosis.verdicts import BackpropError, Diagnosis, Verdict
+
+__all__ = ["BackpropError", "Diagnosis", "Verdict", "assert_bprop", "check_bprop"]

@@ -1,0 +1,56 @@
+"""What is to be said of the loss itself, and what the problems could not show."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from minigraph.testing.diagnosis.measuring import Measured
+from minigraph.testing.diagnosis.problems import Maker, Problem
+from minigraph.testing.diagnosis.subject import Subject
+
+__all__ = ["blind_spots", "loss_remarks", "what_the_loss_is"]
+
+LARGE = 1e3  # times the parameters
+
+
+def what_the_loss_is(subject: Subject, case: Measured) -> str:
+    """Say whether the loss is a mean or a sum over the examples: it tells when they are doubled."""
+    problem = case.problem
+    if problem.axes == (None, None):
+        return "where the examples lie could not be told; give axis='rows' or 'columns'"
+    twice = subject.loss(problem.examples([*range(problem.K)] * 2))
+    if np.isclose(twice, case.loss, rtol=1e-9):
+        return "the loss is a mean over the examples"
+    if np.isclose(twice, 2 * case.loss, rtol=1e-9):
+        return "the loss is a sum over the examples"
+    return f"with all examples twice the loss is {twice / case.loss:.4g} times as large"
+
+
+def loss_remarks(subject: Subject, problem: Problem) -> list[str]:
+    """Look at the loss alone: whether it is finite where it should be."""
+    large = replace(problem, params={n: LARGE * v for n, v in problem.params.items()})
+    value = subject.loss(large)
+    if np.isfinite(value):
+        return []
+    return [
+        f"the loss is {value} with weights a thousand times larger: exp overflows, or the "
+        "logarithm of 0 is taken; subtract the largest activation first"
+    ]
+
+
+def blind_spots(maker: Maker, cases: list[Measured]) -> list[str]:
+    """List what the problems could not show."""
+    found = []
+    if not maker.grows:
+        found.append(
+            "params is not a function of sizes, so no other sizes were tried: a transpose that is "
+            "missing in a square matrix, or a size written as a number, may be hidden"
+        )
+    if len({case.problem.K for case in cases}) < 2:
+        found.append("the number of examples could not be changed: mistakes with 1/K are hidden")
+    if not maker.n_penalties:
+        found.append("no penalties were given, so none were looked at")
+    for name in cases[0].problem.params:
+        if all(not np.any(np.abs(case.slope(name)) > 1e-12) for case in cases):
+            found.append(f"the slope by {name} is 0 on all problems: nothing was seen of it")
+    return found

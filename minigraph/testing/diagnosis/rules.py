@@ -1,0 +1,144 @@
+"""The graph of the user's loss, and backward passes through it in which a rule is changed."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigraph.arrays import Array
+from minigraph.drawing.recording import Recording
+from minigraph.graph import Graph
+from minigraph.sweep import _fitted
+from minigraph.tensor import Tensor
+from minigraph.testing.diagnosis.problems import Problem
+
+__all__ = ["Change", "Record"]
+
+
+class Change(NamedTuple):
+    """A wrong rule: at node k, for the input in this slot; and what is wrong, in words."""
+
+    node: int
+    slot: int
+    words: str
+
+
+class Record:
+    """The graph on one problem, with all arrays and cotangents that a rule could have taken.
+
+    Attributes
+    ----------
+    nodes : tuple of Tensor
+    cotangents : dict of int to ndarray
+        Of node k, in the right backward pass.
+    arrays : list of (str, ndarray)
+        All arrays of floats with their names, the one-hot labels among them.
+    right : dict of str to ndarray
+        The right gradients, by parameter.
+    """
+
+    def __init__(self, graph: Callable[..., Any], problem: Problem) -> None:
+        self.problem = problem
+        self.leaves = {
+            name: Tensor(value, requires_grad=True, name=name)
+            for name, value in problem.params.items()
+        }
+        x = Tensor(problem.x, name="x") if problem.x.dtype.kind == "f" else problem.x
+        arguments: list[Any] = [dict(self.leaves), x, problem.y]
+        if problem.lam:
+            arguments.append(problem.lam)
+        self.loss = graph(*arguments)
+        whole = Graph(self.loss)
+        self.nodes = whole.nodes
+        self.recording = Recording(whole)
+        self.cotangents: dict[int, Any] = {}
+        right = self.gradients(note=self.cotangents)
+        assert right is not None
+        self.right = right
+        self.arrays = self._named_arrays()
+
+    def gradients(
+        self,
+        parts: Mapping[tuple[int, int], Callable[[Any], Any]] | None = None,
+        note: dict[int, Any] | None = None,
+    ) -> dict[str, Array] | None:
+        """Go back through the graph; `parts` stand in the place of some rules.
+
+        A part is a function of the cotangent that arrives there. None is returned if what it gives
+        does not fit.
+        """
+        table: dict[int, Any] = {self.loss.number: np.ones_like(self.loss.data)[()]}
+        for k in range(len(self.nodes) - 1, -1, -1):
+            node = self.nodes[k]
+            g = table.get(node.number)
+            if g is None or node.op is None:
+                continue
+            if note is not None:
+                note[k] = g
+            for slot, vjp in node.formulas:
+                instead = (parts or {}).get((k, slot))
+                try:
+                    if instead is None:
+                        part = vjp(g, node._array, *node.values, **node.attributes)
+                    else:
+                        part = instead(g)
+                    part = part.data if isinstance(part, Tensor) else part
+                    part = _fitted(part, node, slot, False)
+                except (ValueError, TypeError, IndexError, KeyError):
+                    return None
+                number = node.inputs[slot].number
+                table[number] = table[number] + part if number in table else part
+        return {
+            name: np.asarray(table.get(leaf.number, np.zeros(leaf.shape)))
+            for name, leaf in self.leaves.items()
+        }
+
+    def reached_by(self, change: Change) -> set[str]:
+        """List the parameters behind the input whose rule is changed."""
+        behind = {node.number for node in Graph(self.nodes[change.node].inputs[change.slot]).nodes}
+        return {name for name, leaf in self.leaves.items() if leaf.number in behind}
+
+    # Words
+
+    def describe(self, change: Change) -> str:
+        """Say in words what a change is, and where."""
+        node = self.nodes[change.node]
+        input = self.called(node.inputs[change.slot])
+        return f"∂{input}, as it comes from {self.called(node)}: {change.words}"
+
+    def called(self, value: Any) -> str:
+        """Call a tensor or array by its name, or by how it was made."""
+        k = self.recording.place.get(id(value))
+        return "a number" if k is None else self._name(k)
+
+    def _name(self, k: int) -> str:
+        if not self.recording.is_unnamed(k):
+            return self.recording.short[k]
+        text = self.recording.text(k)
+        short = text is not None and len(text.text) < 40
+        return f"({text.text})" if short and text is not None else self.recording.short[k]
+
+    def rule(self, k: int, slot: int) -> str:
+        """Write the right rule of node k for an input."""
+        uses = self.recording.inputs(self.recording.place[id(self.nodes[k])])
+        return self.recording.formula(next(use for use in uses if use.slot == slot))
+
+    def right_formula(self, name: str) -> str:
+        """Write what the gradient of a parameter is, from the graph."""
+        k = self.recording.place.get(id(self.leaves[name]))
+        uses = [use for use in self.recording.uses if use.tail == k and use.flows]
+        return " + ".join(self.recording.formula(use) for use in uses)
+
+    def _named_arrays(self) -> list[tuple[str, Array]]:
+        found = [
+            (self._name(k), value._array if isinstance(value, Tensor) else value)
+            for k, value in enumerate(self.recording.values)
+            if value.dtype.kind == "f" and value.ndim
+        ]
+        y = self.problem.y
+        if y.dtype.kind in "iu" and y.ndim == 1 and y.size and y.min() >= 0:
+            for m in {n for _, array in found if array.ndim == 2 for n in array.shape}:
+                if m > y.max():
+                    onehot = np.eye(m)[y]
+                    found += [("onehot(y)", onehot), ("onehot(y)", onehot.T)]
+        return found

@@ -1,0 +1,235 @@
+"""Causes that show in the gradients alone: each is a claim that must hold on every problem.
+
+A cause says what the wrong gradient would be, computed from slopes of the user's own loss. It is
+named only if that is what bprop gave, on all problems with which it can be told.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from minigraph.arrays import Array
+from minigraph.testing.diagnosis.measuring import Measured, close
+
+__all__ = ["data_causes", "factor", "factor_in_words"]
+
+Guess = Callable[[Measured, str], Array | None]
+
+
+def data_causes(name: str, cases: Sequence[Measured]) -> list[str]:
+    """Name what is wrong with a parameter's gradient without penalties; all causes that fit."""
+    shape = shape_cause(name, cases)
+    if shape is not None:
+        return [shape]
+    found = list(scale_causes(name, cases))
+    if found:
+        return found
+    found = [words for words, guess in GUESSES if fits(guess, name, cases)]
+    return found or list(example_causes(name, cases))
+
+
+def fits(guess: Guess, name: str, cases: Sequence[Measured]) -> bool:
+    """Tell whether a guess is what was given wherever it says something, and says something."""
+    told = [(guess(case, name), case.given[name]) for case in cases]
+    told = [(predicted, given) for predicted, given in told if predicted is not None]
+    return bool(told) and all(close(given, predicted) for predicted, given in told)
+
+
+# Shapes
+
+
+def shape_cause(name: str, cases: Sequence[Measured]) -> str | None:
+    """Name what is wrong with the shape; None if it is right."""
+    wrong = [case for case in cases if case.given[name].shape != case.slope(name).shape]
+    if not wrong:
+        return None
+    case = wrong[0]
+    given, right = case.given[name], case.slope(name)
+    shapes = f"{_shape(given)} where the parameter has {_shape(right)}"
+    if all(close(c.given[name].T, c.slope(name), c.error(name)) for c in wrong):
+        return f"it is transposed: {shapes}"
+    if given.size == right.size and all(
+        c.given[name].size == c.slope(name).size
+        and close(c.given[name].reshape(c.slope(name).shape), c.slope(name), c.error(name))
+        for c in wrong
+    ):
+        return (
+            f"its entries are right, but its shape is {shapes}: in `{name} - η * gradient` NumPy "
+            "broadcasts that to something else; keep the axis (keepdims=True)"
+        )
+    for axis, size in enumerate(given.shape):
+        if size != case.problem.K:
+            continue
+        summed = [_summed_to(c.given[name], axis, c.slope(name).shape) for c in wrong]
+        for words, scale in (("sum", lambda c: 1.0), ("mean", lambda c: 1.0 / c.problem.K)):
+            if all(
+                s is not None and close(s * scale(c), c.slope(name), c.error(name))
+                for s, c in zip(summed, wrong)
+            ):
+                take = f"take the {words} over axis {axis}"
+                return f"it is not summed over the examples: {shapes}; {take}"
+    if given.ndim and case.problem.K in given.shape and right.size not in (case.problem.K,):
+        return f"it is summed over the wrong axis: {shapes}, so one entry for each example"
+    if given.size == 1:
+        return f"it is summed over all axes: {shapes}"
+    return f"its shape is {shapes}"
+
+
+def _summed_to(given: Array, axis: int, shape: tuple[int, ...]) -> Array | None:
+    kept: Array = given.sum(axis=axis, keepdims=True)
+    summed: Array = given.sum(axis=axis)
+    return next((array for array in (kept, summed, summed.T) if array.shape == shape), None)
+
+
+def _shape(array: Array) -> str:
+    return "×".join(map(str, array.shape)) if array.shape else "one number"
+
+
+# Factors
+
+
+def factor(given: Array, right: Array) -> float | None:
+    """Give c where given = c right; None where that does not hold, or nothing can be told."""
+    given, right = np.asarray(given, float), np.asarray(right, float)
+    if given.shape != right.shape or not np.isfinite(given).all():
+        return None
+    square = float((right * right).sum())
+    if square < 1e-18:
+        return None
+    c = float((given * right).sum()) / square
+    return c if close(given, c * right, 1e-7 * np.abs(given).max(initial=0.0)) else None
+
+
+def scale_causes(name: str, cases: Sequence[Measured]) -> Iterator[str]:
+    """Name a factor between the gradient and what it should be."""
+    told = []
+    for case in cases:
+        c = factor(case.given[name], case.slope(name))
+        if c is None and np.any(case.slope(name)):
+            return
+        if c is not None:
+            told.append((c, case.problem.K))
+    if told:
+        factors, K = np.array(told).T
+        yield "it is left at zero" if np.abs(factors).max() < 1e-9 else factor_in_words(factors, K)
+
+
+def factor_in_words(factors: Array, K: Array) -> str:
+    """Say what a factor is, from its values at several numbers of examples."""
+    minus = "minus " if factors[0] < 0 else ""
+    size = np.abs(factors)
+    if _like(size, 1.0):
+        return "its sign is wrong: it is minus the right one"
+    if len(set(K)) > 1:
+        if _like(size, K):
+            return f"it is {minus}K times the right one: {MISSING}"
+        if _like(size, 1 / K):
+            return f"it is {minus}1/K of the right one: {TWICE}"
+        if _like(size / K, (size / K)[0]):
+            return (
+                f"it is {minus}K/{K[0] / size[0]:.4g} of the right one: it is divided by "
+                f"{K[0] / size[0]:.4g}, whatever the number of examples K is"
+            )
+        if _like(size * K, size[0] * K[0]):
+            return f"it is {minus}{size[0] * K[0]:.4g}/K of the right one"
+    if _like(size, 2.0):
+        return f"it is {minus}twice the right one: a factor 2 is too much"
+    if _like(size, 0.5):
+        return f"it is {minus}half the right one: a factor 2 is missing"
+    if _like(size, size[0]):
+        return f"it is {minus}{size[0]:.6g} times the right one"
+    seen = ", ".join(f"{c:.4g} at K = {k:g}" for c, k in zip(factors, K))
+    return f"it is the right one times a factor that depends on the sizes: {seen}"
+
+
+MISSING = "the division by the number of examples K is missing"
+TWICE = "it is divided by the number of examples K once too often"
+
+
+def _like(values: Array, wanted: Any) -> bool:
+    return bool(np.allclose(values, wanted, rtol=1e-5))
+
+
+# Examples
+
+
+def _transposed(case: Measured, name: str) -> Array | None:
+    right = case.slope(name)
+    return right.T if right.ndim == 2 and right.shape[0] == right.shape[1] else None
+
+
+def _labels(shift: int) -> Guess:
+    def guess(case: Measured, name: str) -> Array | None:
+        y = case.problem.y
+        if y.dtype.kind not in "iu":
+            return None
+        classes = max(
+            2, max(v.shape[i] for v in case.problem.params.values() for i in range(v.ndim))
+        )
+        del classes
+        shifted = replace(case.problem, y=y + shift)
+        if (y + shift).min() < 0:
+            return None
+        try:
+            return case.slope(name, shifted, ("labels", shift))
+        except Exception:
+            return None
+
+    return guess
+
+
+GUESSES: tuple[tuple[str, Guess], ...] = (
+    ("it is transposed, which shows only when the matrix is not symmetric", _transposed),
+)
+
+
+def example_causes(name: str, cases: Sequence[Measured]) -> Iterator[str]:
+    """Name examples that count too much, too little or not at all."""
+    weights = [w for case in cases if (w := example_weights(name, case)) is not None]
+    if not weights:
+        return
+    patterns = {example_pattern(w) for w in weights}
+    if len(patterns) == 1:
+        yield patterns.pop()
+    elif all(np.isin(w.round(6), (0, w.max().round(6))).all() for w in weights):
+        yield LEFT_OUT
+    else:
+        yield WEIGHTED
+
+
+def example_weights(name: str, case: Measured) -> Array | None:
+    """Give how often each example counts: all 1 is right. None if that is not what differs."""
+    K = case.problem.K
+    if K < 2 or not np.isfinite(case.given[name]).all():
+        return None
+    each = case.of_each(name)
+    if not close(each.mean(axis=0), case.slope(name), case.error(name)):
+        return None  # the loss is not a mean of examples' losses
+    columns = each.reshape(K, -1).T
+    if np.linalg.matrix_rank(columns, tol=1e-7 * np.abs(columns).max(initial=0.0)) < K:
+        return None
+    weights, *_ = np.linalg.lstsq(columns, case.given[name].reshape(-1), rcond=None)
+    if not close(columns @ weights, case.given[name].reshape(-1)):
+        return None
+    return np.where(np.abs(weights) < 1e-7, 0.0, weights * K)
+
+
+def example_pattern(weights: Array) -> str:
+    """Say which examples count."""
+    counted = np.flatnonzero(weights)
+    K = len(weights)
+    if len(counted) == 1:
+        which = {0: "first", K - 1: "last"}.get(int(counted[0]), f"{counted[0] + 1}th")
+        return f"only the {which} example counts: the gradients are overwritten, not added up"
+    if 0 < len(counted) < K:
+        named = {0: "the first", K - 1: "the last"}
+        missing = [i for i in range(K) if i not in counted]
+        who = named.get(missing[0]) if len(missing) == 1 else None
+        return f"{LEFT_OUT}: {who}" if who else LEFT_OUT
+    return WEIGHTED
+
+
+LEFT_OUT = "examples are left out"
+WEIGHTED = "the examples are weighted, where each should count the same"

@@ -1,0 +1,188 @@
+"""A user's forward and backward pass, called with care: what it gives, and how it behaves."""
+
+import contextlib
+import inspect
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from minigraph.arrays import Array
+from minigraph.testing.diagnosis.problems import Problem
+
+__all__ = ["Subject", "Unusable", "conduct"]
+
+
+class Unusable(Exception):
+    """A function of the user's did not do what it must for anything to be said of it."""
+
+
+class Subject:
+    """Two functions, ``fprop(params, x, y, lam)`` and ``bprop`` alike; `lam` may be left out."""
+
+    def __init__(self, fprop: Callable[..., Any], bprop: Callable[..., Any]) -> None:
+        self.fprop, self.bprop = fprop, bprop
+        self._with_lam = [_takes_four(f) for f in (fprop, bprop)]
+        self.calls = 0
+
+    def loss(self, problem: Problem) -> float:
+        """Compute the loss; the arguments are copies."""
+        value = self._call(0, "fprop", problem)
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub" or array.size != 1:
+            raise Unusable(
+                f"fprop returns {_kind(value)}, where a loss is one number; reduce it (sum, mean)"
+            )
+        return float(array.reshape(()))
+
+    def gradients(self, problem: Problem) -> dict[str, Any]:
+        """Compute all gradients, copied, as they were returned."""
+        return {str(name): _array(name, value) for name, value in self.raw(problem).items()}
+
+    def raw(self, problem: Problem) -> Mapping[str, Any]:
+        """Give what bprop returns, itself."""
+        returned = self._call(1, "bprop", problem)
+        if not isinstance(returned, Mapping):
+            raise Unusable(
+                f"bprop returns {_kind(returned)}, where a dict name → gradient is needed, such as "
+                f"{{{', '.join(f'{n!r}: grad_{n}' for n in problem.params)}}}"
+            )
+        return returned
+
+    def _call(self, which: int, name: str, problem: Problem) -> Any:
+        function = (self.fprop, self.bprop)[which]
+        given = problem.copied()
+        arguments: list[Any] = [given.params, given.x, given.y]
+        if self._with_lam[which]:
+            arguments.append(given.lam)
+        self.calls += 1
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+                return function(*arguments)
+        except Exception as error:
+            where = _line_of(function, error)
+            raise Unusable(
+                f"{name} raises {type(error).__name__}: {error}{where}, for {_sizes(problem)}"
+            ) from error
+
+
+def conduct(subject: Subject, problem: Problem, other: Problem) -> list[str]:
+    """Look at how the functions behave: what they change, keep, print and share."""
+    said: list[str] = []
+    for which, name in enumerate(("fprop", "bprop")):
+        said += _changes(subject, which, name, problem)
+    if subject.loss(problem) != subject.loss(problem):
+        said.append("fprop is not deterministic: two calls with the same arguments differ")
+    first = subject.raw(problem)
+    before = {name: np.array(value) for name, value in first.items()}
+    said += [
+        f"{name}: bprop returns {_kind(value)}; it should be an array of NumPy's"
+        for name, value in first.items()
+        if name in problem.params and not isinstance(value, np.ndarray | np.generic | float)
+    ]
+    subject.raw(other)
+    subject.raw(replace(problem, x=problem.x[::-1] if problem.x.ndim else problem.x))
+    again = subject.gradients(problem)
+    for name, value in first.items():
+        if not _same(np.asarray(value), before[name]):
+            said.append(
+                f"{name}: the array that bprop returned changes at the next call: it is a buffer "
+                "that is used again; return a copy"
+            )
+        elif name in again and not _same(again[name], before[name]):
+            said.append(
+                f"{name}: after a call with other arguments, bprop gives something else for the "
+                "same ones: it keeps what it computed before"
+            )
+    large = replace(problem, params={n: 1e3 * v for n, v in problem.params.items()})
+    if np.isfinite(subject.loss(large)):
+        said += [
+            f"{name}: it is not finite with weights a thousand times larger, though the loss is"
+            for name, value in subject.gradients(large).items()
+            if value.dtype.kind == "f" and not np.isfinite(value).all()
+        ]
+    return said
+
+
+def _changes(subject: Subject, which: int, name: str, problem: Problem) -> list[str]:
+    given, before = problem.copied(), problem.copied()
+    arguments: list[Any] = [given.params, given.x, given.y]
+    if subject._with_lam[which]:
+        arguments.append(given.lam)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), np.errstate(all="ignore"):
+        returned = (subject.fprop, subject.bprop)[which](*arguments)
+    said = []
+    for place, new, old in [
+        *((f"params[{n!r}]", given.params.get(n), v) for n, v in before.params.items()),
+        ("x", given.x, before.x),
+        ("y", given.y, before.y),
+    ]:
+        if new is None or not _same(new, old):
+            said.append(
+                f"{name} changes its argument {place}: work on a copy, or the next step starts "
+                "from something else"
+            )
+    if printed.getvalue():
+        said.append(f"{name} prints at each call, {len(printed.getvalue())} characters")
+    if isinstance(returned, Mapping):
+        shared = [
+            f"{n} and params[{p!r}]"
+            for n, value in returned.items()
+            for p, array in given.params.items()
+            if isinstance(value, np.ndarray) and np.shares_memory(value, array)
+        ]
+        if shared:
+            said.append(
+                f"bprop returns memory that is the parameters' own ({', '.join(shared)}): a step "
+                "with it changes the gradient too; return a copy"
+            )
+    return said
+
+
+def _array(name: Any, value: Any) -> Array:
+    try:
+        array = np.array(value)
+    except (ValueError, TypeError):
+        array = np.array(None)
+    if array.dtype.kind not in "fiub":
+        raise Unusable(f"{name}: bprop returns {_kind(value)}, where an array of numbers is needed")
+    return array
+
+
+def _takes_four(function: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return len(places) >= 4 or any(p.kind is p.VAR_POSITIONAL for p in parameters)
+
+
+def _line_of(function: Callable[..., Any], error: BaseException) -> str:
+    """Say in which line of the user's file it happened."""
+    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    found = ""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == file:
+            found = f" (line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return found
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array {value.dtype}{list(value.shape)}"
+    return f"{type(value).__name__}"
+
+
+def _same(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"))
+
+
+def _sizes(problem: Problem) -> str:
+    shapes = ", ".join(f"{n} {list(v.shape)}" for n, v in problem.params.items())
+    return f"x {list(problem.x.shape)}, y {list(problem.y.shape)}, {shapes}"
