@@ -13,7 +13,11 @@ from minigraph.testing.diagnosis.measuring import Measured
 from minigraph.testing.diagnosis.penalties import penalty_causes, shares
 from minigraph.testing.diagnosis.problems import Maker, Problem, usual
 from minigraph.testing.diagnosis.rules import Change, Record
-from minigraph.testing.diagnosis.signatures import data_causes
+from minigraph.testing.diagnosis.signatures import (
+    data_causes,
+    example_causes,
+    example_weights,
+)
 from minigraph.testing.diagnosis.subject import Subject, Unusable, conduct
 from minigraph.testing.diagnosis.verdicts import BackpropError, Diagnosis, Verdict, worst
 
@@ -156,6 +160,7 @@ class _Check:
             in_data = any(case in plain for case in off)
             causes[name] = data_causes(name, plain) if in_data else []
             self._show(name, off[0])
+        self._share_weights(causes, plain)
         self._look_at_penalties(causes)
         unexplained = [name for name, found in causes.items() if not found]
         if graph is not None and self.off:
@@ -164,6 +169,15 @@ class _Check:
             self.diagnosis.verdicts[name] = Verdict("wrong", tuple(dict.fromkeys(found)))
         if self.off:
             self.diagnosis.counterexample = smallest(self.subject, self.maker, self.cases)
+
+    def _share_weights(self, causes: dict[str, list[str]], plain: list[Measured]) -> None:
+        """See whether weights of the examples that explain one gradient explain others too."""
+        for found in [name for name, words in causes.items() if words]:
+            weighed = example_weights(found, plain)
+            if not list(example_causes(found, plain, weighed)):
+                continue
+            for name in [name for name, words in causes.items() if not words]:
+                causes[name] += example_causes(name, plain, weighed)
 
     def _show(self, name: str, case: Measured) -> None:
         right = case.slope(name)
@@ -197,7 +211,11 @@ class _Check:
             self.diagnosis.expected[name] = (text, self.diagnosis.expected[name][1])
         if not unexplained:
             return
-        for changes in matching(records, cases):
+        found = matching(records, cases)
+        explained = frozenset(name for name in causes if name not in unexplained)
+        if not found and explained:
+            found = matching(records, cases, explained)
+        for changes in found:
             self._blame(records[0], changes, causes, unexplained)
 
     def _blame(

@@ -77,8 +77,10 @@ def _sentence(
     name: str, given: str | None, right: str | None, added: bool, ndim: int, share: Share
 ) -> str:
     if added:
+        if given is None:
+            return f"{name} changes it, but not the slope of the loss"
         whose = "a bias is not penalised" if ndim < 2 else "it is not this one's penalty"
-        return f"{name} adds {given or 'something'} to it, but nothing to the loss: {whose}"
+        return f"{name} adds {given} to it, but nothing to the loss: {whose}"
     if given == "0":
         return f"{name} is ignored: the derivative by {name} is 0, should be {right}"
     if given is not None and right is not None:

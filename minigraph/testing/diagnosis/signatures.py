@@ -13,7 +13,7 @@ import numpy as np
 from minigraph.arrays import Array
 from minigraph.testing.diagnosis.measuring import Measured, close
 
-__all__ = ["data_causes", "factor", "factor_in_words"]
+__all__ = ["data_causes", "example_causes", "example_weights", "factor", "factor_in_words"]
 
 Guess = Callable[[Measured, str], Array | None]
 
@@ -27,6 +27,8 @@ def data_causes(name: str, cases: Sequence[Measured]) -> list[str]:
     if found:
         return found
     found = [words for words, guess in GUESSES if fits(guess, name, cases)]
+    if not found and (decay := _decay(name, cases)) is not None:
+        found = [decay]
     return found or list(example_causes(name, cases))
 
 
@@ -180,16 +182,44 @@ def _labels(shift: int) -> Guess:
     return guess
 
 
+def _decay(name: str, cases: Sequence[Measured]) -> str | None:
+    """Find weight decay that the loss does not have: c W is added."""
+    factors = []
+    for case in cases:
+        value = case.problem.params[name]
+        c = factor(case.given[name] - case.slope(name), value)
+        if c is None:
+            return None
+        factors.append(c)
+    if not factors or not _like(np.array(factors), factors[0]):
+        return None
+    return f"{factors[0]:.4g} * {name} is added to it, a penalty that the loss does not have"
+
+
+def _over_all(case: Measured, name: str) -> Array | None:
+    right = case.slope(name)
+    return np.full(right.shape, right.sum())
+
+
 GUESSES: tuple[tuple[str, Guess], ...] = (
     ("it is transposed, which shows only when the matrix is not symmetric", _transposed),
+    ("it is summed over everything, so that all its entries are the same", _over_all),
 )
 
 
-def example_causes(name: str, cases: Sequence[Measured]) -> Iterator[str]:
-    """Name examples that count too much, too little or not at all."""
-    weights = [w for case in cases if (w := example_weights(name, case)) is not None]
-    if not weights:
+def example_causes(
+    name: str, cases: Sequence[Measured], weighed: Sequence[Array | None] | None = None
+) -> Iterator[str]:
+    """Name examples that count too much, too little or not at all.
+
+    `weighed` are weights that were found for another parameter: small ones cannot tell their own.
+    """
+    if weighed is None:
+        weighed = example_weights(name, cases)
+    told = [(case, w) for case, w in zip(cases, weighed) if w is not None]
+    if not told or not all(explained_by_weights(name, case, w) for case, w in told):
         return
+    weights = [w for _, w in told]
     patterns = {example_pattern(w) for w in weights}
     if len(patterns) == 1:
         yield patterns.pop()
@@ -199,27 +229,51 @@ def example_causes(name: str, cases: Sequence[Measured]) -> Iterator[str]:
         yield WEIGHTED
 
 
-def example_weights(name: str, case: Measured) -> Array | None:
-    """Give how often each example counts: all 1 is right. None if that is not what differs."""
-    K = case.problem.K
-    if K < 2 or not np.isfinite(case.given[name]).all():
+def example_weights(name: str, cases: Sequence[Measured]) -> list[Array | None]:
+    """Give for each case how often each example counts, 1 being right; None where it cannot be told.
+
+    The gradient given must be a sum of the examples' own gradients, times weights; that says
+    something only where these do not span all that there is.
+    """
+    most = max(cases, key=lambda case: case.problem.K)
+    space = np.linalg.matrix_rank(_columns(name, most), tol=1e-7)
+    return [_weights(name, case, int(space)) for case in cases]
+
+
+def _columns(name: str, case: Measured) -> Array:
+    columns: Array = case.of_each(name).reshape(case.problem.K, -1).T
+    return columns
+
+
+def _weights(name: str, case: Measured, space: int) -> Array | None:
+    K, given = case.problem.K, np.asarray(case.given[name])
+    if not 2 <= K < space or not np.isfinite(given).all() or given.shape != case.slope(name).shape:
         return None
-    each = case.of_each(name)
-    if not close(each.mean(axis=0), case.slope(name), case.error(name)):
+    columns = _columns(name, case)
+    if not close(columns.mean(axis=1), case.slope(name).reshape(-1), 1e-7):
         return None  # the loss is not a mean of examples' losses
-    columns = each.reshape(K, -1).T
     if np.linalg.matrix_rank(columns, tol=1e-7 * np.abs(columns).max(initial=0.0)) < K:
         return None
-    weights, *_ = np.linalg.lstsq(columns, case.given[name].reshape(-1), rcond=None)
-    if not close(columns @ weights, case.given[name].reshape(-1)):
+    weights, *_ = np.linalg.lstsq(columns, given.reshape(-1), rcond=None)
+    if not close(columns @ weights, given.reshape(-1)):
         return None
     return np.where(np.abs(weights) < 1e-7, 0.0, weights * K)
+
+
+def explained_by_weights(name: str, case: Measured, weights: Array) -> bool:
+    """Tell whether a gradient is that of the examples, so often counted."""
+    given = np.asarray(case.given[name])
+    if given.size != case.slope(name).size:
+        return False
+    return close(_columns(name, case) @ weights / case.problem.K, given.reshape(-1))
 
 
 def example_pattern(weights: Array) -> str:
     """Say which examples count."""
     counted = np.flatnonzero(weights)
     K = len(weights)
+    if not len(counted):
+        return LEFT_OUT
     if len(counted) == 1:
         which = {0: "first", K - 1: "last"}.get(int(counted[0]), f"{counted[0] + 1}th")
         return f"only the {which} example counts: the gradients are overwritten, not added up"

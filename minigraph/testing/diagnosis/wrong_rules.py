@@ -119,6 +119,9 @@ def other_operands(site: Site) -> Family:
     traced = site.traced(site.g)
     for operand in traced.used:
         value = traced.values[operand]
+        if np.ndim(value) == 2:
+            words = f"{site.operand(operand)} is reshaped where it should be transposed"
+            yield words, partial(with_operand, site, operand, _reshaped(np.asarray(value)))
         for name, array in site.record.arrays:
             if array.shape == np.shape(value) and not np.array_equal(array, value):
                 words = f"{name} is used in place of {site.operand(operand)}"
@@ -126,9 +129,6 @@ def other_operands(site: Site) -> Family:
             elif array.shape == np.shape(value)[::-1] and np.ndim(value) == 2:
                 words = f"{name} is used in place of {site.operand(operand)}"
                 yield words, partial(with_operand, site, operand, array.T)
-            if array.ndim == 2 and np.size(value) == array.size and array.shape == np.shape(value):
-                words = f"{site.operand(operand)} is reshaped where it should be transposed"
-                yield words, partial(with_operand, site, operand, _reshaped(array))
     for k, g in site.record.cotangents.items():
         if k != site.k and np.shape(g) == np.shape(site.g) != ():
             other = site.record.called(site.record.nodes[k])
@@ -152,16 +152,32 @@ def _with_cotangent(site: Site, other: Any, g: Any) -> Any:
 
 def factors_on_the_gradient(site: Site) -> Family:
     """Multiply what comes from above by an array that does not belong there."""
+    shape = np.shape(site.g)
+    for axis in range(np.ndim(site.g)):
+        for which, place in (("first", 0), ("last", -1)):
+            mask = np.zeros(shape[axis])
+            mask[place] = 1.0
+            mask = mask.reshape(-1, *[1] * (np.ndim(site.g) - axis - 1))
+            words = f"only the {which} {'row' if axis == 0 else 'column'} of ∂{site.b} counts"
+            yield words, partial(_scaled_above, site, mask)
     for name, array in site.record.arrays:
-        if array.shape != np.shape(site.g):
+        try:
+            fits = np.broadcast_shapes(array.shape, shape) == shape
+        except ValueError:
             continue
-        for words, factor in (
-            (name, array),
-            (f"({name} > 0)", 1.0 * (array > 0)),
-            (f"(1 - {name})", 1 - array),
-            (f"{name} * (1 - {name})", array * (1 - array)),
-            (f"(1 - {name}**2)", 1 - array**2),
-        ):
+        if not fits or array.size == 1:
+            continue
+        factors = [(name, array)]
+        if array.shape == shape:
+            factors += [
+                (f"({name} > 0)", 1.0 * (array > 0)),
+                (f"(1 - {name})", 1 - array),
+                (f"{name} * (1 - {name})", array * (1 - array)),
+                (f"(1 - {name}**2)", 1 - array**2),
+            ]
+        if (array != 0).all():
+            factors += [(f"1 / {name}", 1 / array), (f"{name}**2", array**2)]
+        for words, factor in factors:
             said = f"∂{site.b} is multiplied by {words}, which does not belong there"
             yield said, partial(_scaled_above, site, factor)
 
@@ -275,7 +291,7 @@ def softmax_errors(site: Site) -> Family:
     z = site.x
     t = next(np.asarray(v) for v in site.node.values if np.asarray(v).dtype.kind in "iu")
     n, m = z.shape
-    e = np.exp(z - z.max())
+    e, shifted = np.exp(z - z.max()), np.exp(z - z.max(axis=1, keepdims=True))
     p, onehot = e / e.sum(axis=1, keepdims=True), np.eye(m)[t]
     error = p - onehot
     guesses = {
@@ -291,7 +307,13 @@ def softmax_errors(site: Site) -> Family:
         "softmax is taken over the examples, not over the classes": (
             e / e.sum(axis=0, keepdims=True) - onehot
         ),
+        "softmax is taken over the examples, not over the classes, ": (
+            shifted / shifted.sum(axis=0, keepdims=True) - onehot
+        ),
         "softmax is taken over the whole batch at once": e / e.sum() - onehot,
+        "softmax is taken over the whole batch at once, ": shifted / shifted.sum() - onehot,
+        "the labels of all examples are subtracted from each": p - onehot.sum(axis=0),
+        "exp, shifted, is not divided by its sum": shifted - onehot,
         "1 is subtracted from all probabilities, not from that of the label only": p - 1,
         "only the entry of the label is kept; those of the other classes are missing": (
             error * onehot
