@@ -14,6 +14,8 @@ from minigraph.testing.diagnosis.penalties import penalty_causes, shares
 from minigraph.testing.diagnosis.problems import Maker, Problem, usual
 from minigraph.testing.diagnosis.rules import Change, Record
 from minigraph.testing.diagnosis.signatures import (
+    LEFT_OUT,
+    WEIGHTED,
     data_causes,
     example_causes,
     example_weights,
@@ -22,6 +24,8 @@ from minigraph.testing.diagnosis.subject import Subject, Unusable, conduct
 from minigraph.testing.diagnosis.verdicts import BackpropError, Diagnosis, Verdict, worst
 
 __all__ = ["assert_bprop", "check_bprop"]
+
+GENERAL = {LEFT_OUT, WEIGHTED}  # causes that a rule may explain better
 
 
 def check_bprop(
@@ -162,7 +166,7 @@ class _Check:
             self._show(name, off[0])
         self._share_weights(causes, plain)
         self._look_at_penalties(causes)
-        unexplained = [name for name, found in causes.items() if not found]
+        unexplained = [name for name, found in causes.items() if set(found) <= GENERAL]
         if graph is not None and self.off:
             self._look_at_rules(graph, causes, unexplained)
         for name, found in causes.items():
@@ -211,10 +215,11 @@ class _Check:
             self.diagnosis.expected[name] = (text, self.diagnosis.expected[name][1])
         if not unexplained:
             return
-        found = matching(records, cases)
         explained = frozenset(name for name in causes if name not in unexplained)
-        if not found and explained:
-            found = matching(records, cases, explained)
+        with np.errstate(all="ignore"):  # what is wrong may also overflow
+            found = matching(records, cases)
+            if not found and explained:
+                found = matching(records, cases, explained)
         for changes in found:
             self._blame(records[0], changes, causes, unexplained)
 
@@ -230,4 +235,6 @@ class _Check:
             reached = record.reached_by(change)
             for name in unexplained:
                 if name in reached:
-                    causes[name].append(record.describe(change))
+                    general = [i for i, words in enumerate(causes[name]) if words in GENERAL]
+                    at = general[0] if general else len(causes[name])  # what says more comes first
+                    causes[name].insert(at, record.describe(change))

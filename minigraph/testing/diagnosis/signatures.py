@@ -230,7 +230,7 @@ def example_causes(
 
 
 def example_weights(name: str, cases: Sequence[Measured]) -> list[Array | None]:
-    """Give for each case how often each example counts, 1 being right; None where it cannot be told.
+    """Give for each case how often each example counts (1 is right), or None.
 
     The gradient given must be a sum of the examples' own gradients, times weights; that says
     something only where these do not span all that there is.

@@ -3,7 +3,9 @@
 import contextlib
 import inspect
 import io
-from collections.abc import Callable, Mapping
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +26,7 @@ class Subject:
 
     def __init__(self, fprop: Callable[..., Any], bprop: Callable[..., Any]) -> None:
         self.fprop, self.bprop = fprop, bprop
-        self._with_lam = [_takes_four(f) for f in (fprop, bprop)]
+        self._places = [_places(f) for f in (fprop, bprop)]
         self.calls = 0
 
     def loss(self, problem: Problem) -> float:
@@ -54,18 +56,30 @@ class Subject:
     def _call(self, which: int, name: str, problem: Problem) -> Any:
         function = (self.fprop, self.bprop)[which]
         given = problem.copied()
-        arguments: list[Any] = [given.params, given.x, given.y]
-        if self._with_lam[which]:
-            arguments.append(given.lam)
         self.calls += 1
         try:
-            with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
-                return function(*arguments)
+            with contextlib.redirect_stdout(io.StringIO()), _quiet():
+                return function(*self.arguments(which, given))
         except Exception as error:
             where = _line_of(function, error)
             raise Unusable(
                 f"{name} raises {type(error).__name__}: {error}{where}, for {_sizes(problem)}"
             ) from error
+
+    def arguments(self, which: int, problem: Problem) -> list[Any]:
+        """Give what one of the functions is called with: `lam` where it takes it, or must."""
+        given: list[Any] = [problem.params, problem.x, problem.y]
+        must, may = self._places[which]
+        if must >= 4 or (problem.lam and may >= 4):
+            given.append(problem.lam)
+        return given
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def conduct(subject: Subject, problem: Problem, other: Problem) -> list[str]:
@@ -84,9 +98,10 @@ def conduct(subject: Subject, problem: Problem, other: Problem) -> list[str]:
     ]
     subject.raw(other)
     subject.raw(replace(problem, x=problem.x[::-1] if problem.x.ndim else problem.x))
+    changed = {name for name, v in first.items() if not _same(np.asarray(v), before[name])}
     again = subject.gradients(problem)
-    for name, value in first.items():
-        if not _same(np.asarray(value), before[name]):
+    for name in first:
+        if name in changed:
             said.append(
                 f"{name}: the array that bprop returned changes at the next call: it is a buffer "
                 "that is used again; return a copy"
@@ -108,12 +123,9 @@ def conduct(subject: Subject, problem: Problem, other: Problem) -> list[str]:
 
 def _changes(subject: Subject, which: int, name: str, problem: Problem) -> list[str]:
     given, before = problem.copied(), problem.copied()
-    arguments: list[Any] = [given.params, given.x, given.y]
-    if subject._with_lam[which]:
-        arguments.append(given.lam)
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), np.errstate(all="ignore"):
-        returned = (subject.fprop, subject.bprop)[which](*arguments)
+    with contextlib.redirect_stdout(printed), _quiet():
+        returned = (subject.fprop, subject.bprop)[which](*subject.arguments(which, given))
     said = []
     for place, new, old in [
         *((f"params[{n!r}]", given.params.get(n), v) for n, v in before.params.items()),
@@ -152,13 +164,16 @@ def _array(name: Any, value: Any) -> Array:
     return array
 
 
-def _takes_four(function: Callable[..., Any]) -> bool:
+def _places(function: Callable[..., Any]) -> tuple[float, float]:
+    """Count the arguments that a function must and may get by position."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return True
-    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return len(places) >= 4 or any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        return 3, math.inf
+    found = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    must = sum(p.default is p.empty for p in found)
+    endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    return must, math.inf if endless else len(found)
 
 
 def _line_of(function: Callable[..., Any], error: BaseException) -> str:

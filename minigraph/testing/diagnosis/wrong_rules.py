@@ -47,6 +47,7 @@ class Site:
         self.b = record.called(self.node)
         assert self.node.op is not None
         self.op = self.node.op
+        self._kept: tuple[Any, Traced, dict[str, Any]] | None = None  # of the g that came last
 
     def right(self, g: Any) -> Any:
         """Compute the right part."""
@@ -55,8 +56,17 @@ class Site:
 
     def traced(self, g: Any) -> Traced:
         """Trace the formula, so that its pieces can be changed."""
-        given = (g, self.y, *self.node.values)
-        return Traced(self.op, self.slot, self.vjp, given, dict(self.node.attributes))
+        if self._kept is None or self._kept[0] is not g:
+            given = (g, self.y, *self.node.values)
+            traced = Traced(self.op, self.slot, self.vjp, given, dict(self.node.attributes))
+            self._kept = g, traced, dict(changes(traced))
+        return self._kept[1]
+
+    def changes(self, g: Any) -> dict[str, Any]:
+        """List the changes of the formula, by name."""
+        self.traced(g)
+        assert self._kept is not None
+        return self._kept[2]
 
     def operand(self, name: str) -> str:
         """Call an operand of the formula by what it is here."""
@@ -73,14 +83,13 @@ class Site:
 
 def changed_formulas(site: Site) -> Family:
     """Change a piece of the formula: what the mutants of the tests are."""
-    for name, _ in changes(site.traced(site.g)):
+    for name in site.changes(site.g):
         if name != "times 1 + 1e-5":
             yield _words(site, name), partial(_mutated, site, name)
 
 
 def _mutated(site: Site, name: str, g: Any) -> Any:
-    traced = site.traced(g)
-    return dict(changes(traced))[name](traced)
+    return site.changes(g)[name](site.traced(g))
 
 
 def _words(site: Site, name: str) -> str:
