@@ -19,6 +19,7 @@ from minigraph.testing.diagnosis.signatures import (
     data_causes,
     example_causes,
     example_weights,
+    few,
 )
 from minigraph.testing.diagnosis.subject import Subject, Unusable, conduct
 from minigraph.testing.diagnosis.verdicts import BackpropError, Diagnosis, Verdict, worst
@@ -176,12 +177,13 @@ class _Check:
 
     def _share_weights(self, causes: dict[str, list[str]], plain: list[Measured]) -> None:
         """See whether weights of the examples that explain one gradient explain others too."""
+        cases = few(plain)
         for found in [name for name, words in causes.items() if words]:
-            weighed = example_weights(found, plain)
-            if not list(example_causes(found, plain, weighed)):
+            weighed = example_weights(found, cases)
+            if not list(example_causes(found, cases, weighed)):
                 continue
             for name in [name for name, words in causes.items() if not words]:
-                causes[name] += example_causes(name, plain, weighed)
+                causes[name] += example_causes(name, cases, weighed)
 
     def _show(self, name: str, case: Measured) -> None:
         right = case.slope(name)

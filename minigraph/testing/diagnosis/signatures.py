@@ -13,7 +13,7 @@ import numpy as np
 from minigraph.arrays import Array
 from minigraph.testing.diagnosis.measuring import Measured, close
 
-__all__ = ["data_causes", "example_causes", "example_weights", "factor", "factor_in_words"]
+__all__ = ["data_causes", "example_causes", "example_weights", "factor", "factor_in_words", "few"]
 
 Guess = Callable[[Measured, str], Array | None]
 
@@ -29,7 +29,12 @@ def data_causes(name: str, cases: Sequence[Measured]) -> list[str]:
     found = [words for words, guess in GUESSES if fits(guess, name, cases)]
     if not found and (decay := _decay(name, cases)) is not None:
         found = [decay]
-    return found or list(example_causes(name, cases))
+    return found or list(example_causes(name, few(cases)))
+
+
+def few(cases: Sequence[Measured]) -> list[Measured]:
+    """Take three with other numbers of examples: to measure each example alone is dear."""
+    return list({case.problem.K: case for case in reversed(cases)}.values())[-3:]
 
 
 def fits(guess: Guess, name: str, cases: Sequence[Measured]) -> bool:
