@@ -142,19 +142,21 @@ class Maker:
             self.sizes.setdefault(name, size)
         values = {str(name): _varied(_floats(name, value), rng) for name, value in params.items()}
         x, y = (np.array(part) for part in batch)
-        return values, x.astype(np.float64) if x.dtype.kind in "fiub" else x, _wide(y)
+        return values, _wide(x), _wide(y)
 
     def _find_axes(self) -> tuple[tuple[int | None, int | None], bool]:
         """Find where the examples lie: by what grows with K, or by the labels, or as was said."""
-        _, x, y = self._make({}, "axes", 0)
+        params, x, y = self._make({}, "axes", 0)
         named = {"rows": 0, "columns": -1}
         if self.axis is not None and self.axis not in named:
             raise ValueError(f"check_bprop: axis is 'rows' or 'columns', not {self.axis!r}")
         if callable(self.given_batch):
             for name in self.sizes:
-                _, x2, y2 = self._make({name: self.sizes[name] + 3}, "axes", 0)
+                others, x2, y2 = self._make({name: self.sizes[name] + 3}, "axes", 0)
                 if x2.ndim != x.ndim or y2.ndim != y.ndim:
                     continue
+                if any(others[n].shape != v.shape for n, v in params.items()):
+                    continue  # a size of the layers, though x and y have it too
                 grown = tuple(
                     next((i for i, (a, b) in enumerate(zip(s.shape, t.shape)) if a != b), None)
                     for s, t in ((x, x2), (y, y2))
@@ -187,7 +189,7 @@ def _floats(name: Any, value: Any) -> Array:
 def _varied(value: Array, rng: np.random.Generator) -> Array:
     """Make entries that are all equal differ: biases of 0 hide much, and all units alike too."""
     if value.size and (value == value.flat[0]).all():
-        return value + 0.3 * rng.normal(size=value.shape)
+        return np.asarray(value + 0.3 * rng.normal(size=value.shape))
     return value
 
 
@@ -206,7 +208,9 @@ def usual(maker: Maker) -> Iterator[Problem]:
         yield maker.problem("all penalties on", lam, seed=3, K=5)
         yield with_zeros(maker.problem("exact zeros among the weights", lam, seed=4, K=3))
     if maker.grows:
-        square = dict.fromkeys((n for n in maker.sizes if n != maker.size_of_examples), 4)
+        square = dict.fromkeys(
+            (n for n in maker.sizes if n not in ("K", maker.size_of_examples)), 4
+        )
         yield maker.problem("all sizes equal", (), 5, K=5, **square)
     yield scaled(maker.problem("larger weights", seed=6, K=8), 2.5)
 
@@ -222,4 +226,4 @@ def with_zeros(problem: Problem) -> Problem:
 
 def scaled(problem: Problem, factor: float) -> Problem:
     """Make all parameters larger."""
-    return replace(problem, params={n: factor * v for n, v in problem.params.items()})
+    return replace(problem, params={n: np.asarray(factor * v) for n, v in problem.params.items()})
