@@ -1,12 +1,19 @@
 """Checks of gradients that can be believed: they say what they could have seen.
 
 `check_gradients` compares a gradient with differences; `check_bprop` says what is wrong with a
-backward pass written by hand. `minigraph.testing.strategies`, which needs Hypothesis, draws random
-inputs, programs and networks to check.
+backward pass written by hand, `check_step` with a training step. `minigraph.testing.strategies`,
+which needs Hypothesis, draws random inputs, programs and networks to check.
 """
 
 from minigraph.testing.checking import check_gradients
-from minigraph.testing.diagnosis import BackpropError, Diagnosis, Verdict, assert_bprop, check_bprop
+from minigraph.testing.diagnosis import (
+    BackpropError,
+    Diagnosis,
+    Verdict,
+    assert_bprop,
+    check_bprop,
+    check_step,
+)
 from minigraph.testing.report import Finding, GradientError, Report
 
 __all__ = [
@@ -19,4 +26,5 @@ __all__ = [
     "assert_bprop",
     "check_bprop",
     "check_gradients",
+    "check_step",
 ]

@@ -1,6 +1,7 @@
 """What is wrong with a backward pass written by hand: which gradient, why, and what is right."""
 
 from minigraph.testing.diagnosis.checking import assert_bprop, check_bprop
+from minigraph.testing.diagnosis.stepping import check_step
 from minigraph.testing.diagnosis.verdicts import BackpropError, Diagnosis, Verdict
 
-__all__ = ["BackpropError", "Diagnosis", "Verdict", "assert_bprop", "check_bprop"]
+__all__ = ["BackpropError", "Diagnosis", "Verdict", "assert_bprop", "check_bprop", "check_step"]

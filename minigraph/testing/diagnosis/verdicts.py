@@ -17,7 +17,7 @@ class Verdict(NamedTuple):
 
 
 class Diagnosis:
-    """What is right and wrong with a backward pass written by hand.
+    """What is right and wrong with a backward pass, or a training step, written by hand.
 
     Attributes
     ----------
@@ -33,9 +33,12 @@ class Diagnosis:
         The smallest problem found that shows it, as Python; "" if all is right.
     blind_spots : list of str
         What could not have been seen.
+    called : str
+        What is diagnosed: "bprop" or "step".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, called: str = "bprop") -> None:
+        self.called = called
         self.verdicts: dict[str, Verdict] = {}
         self.remarks: list[str] = []
         self.evidence: list[str] = []
@@ -56,10 +59,11 @@ class Diagnosis:
     def _head(self) -> str:
         wrong = [name for name, verdict in self.verdicts.items() if verdict.status == "wrong"]
         if wrong:
-            return f"bprop: {', '.join(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong"
+            return f"{self.called}: {', '.join(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong"
         if any(verdict.status == "cannot tell" for verdict in self.verdicts.values()):
-            return "bprop: nothing can be said of it"
-        return "bprop: all gradients are right" + (", but:" if self.remarks else "")
+            return f"{self.called}: nothing can be said of it"
+        what = "gradients" if self.called == "bprop" else "updates"
+        return f"{self.called}: all {what} are right" + (", but:" if self.remarks else "")
 
     def _margin(self) -> list[str]:
         """Write a line for each verdict; what several have in common is written once."""
