@@ -1,0 +1,97 @@
+"""The commands of minigraph: check a backward pass written by hand, or grade many.
+
+python -m minigraph check my_homework.py [--exercise homework] [--seed N]
+python -m minigraph grade FOLDER --exercise homework --out OUT
+"""
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; give its exit status: 0, 1 if something is wrong, 2 if it could not be run."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser("python -m minigraph", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_check(commands)
+    _add_grade(commands)
+    options = parser.parse_args(arguments)
+    return int(options.run(options))
+
+
+def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "check",
+        help="say which gradients of a backward pass are wrong, and why",
+        description="Say which gradients of a backward pass written by hand are wrong, and why.",
+        epilog="Exit status: 0 if nothing is wrong, 1 if something is, 2 if it cannot be checked.",
+    )
+    parser.add_argument(
+        "file",
+        help="defines fprop, bprop, params and batch; and, if it wants, penalties, graph and axis: "
+        "the arguments of minigraph.testing.check_bprop",
+    )
+    parser.add_argument(
+        "--exercise", help="what defines the rest: a file, or a name such as homework"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="decides the problems (default: 0)")
+    parser.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from minigraph.testing.diagnosis.submissions import Unfit, diagnose
+
+    try:
+        diagnosis = diagnose(options.file, options.exercise, options.seed)
+    except Unfit as error:
+        print(error, file=sys.stderr)
+        return 2
+    except Exception:  # not the file's fault, as far as can be seen
+        traceback.print_exc()
+        return 2
+    print(diagnosis)
+    return 0 if diagnosis.ok else 1
+
+
+def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "grade",
+        help="check many backward passes, each in a process of its own",
+        description="Check many backward passes, each in a process of its own; write a table and a "
+        "page for each. It is not a sandbox.",
+        epilog="Exit status: 0 if all are right, 1 if one is not, 2 if nothing could be graded.",
+    )
+    parser.add_argument("folder", help="holds the submissions, one .py file each")
+    parser.add_argument("--exercise", help="what defines the rest: a file, or a name: homework")
+    parser.add_argument("--out", required=True, help="folder for the table and the pages")
+    parser.add_argument("--seconds", type=float, default=60, help="for each (default: 60)")
+    parser.add_argument("--memory", type=int, default=2**31, help="bytes for each (default: 2 GiB)")
+    parser.add_argument("--workers", type=int, default=1, help="how many at once (default: 1)")
+    parser.set_defaults(run=_grade)
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from minigraph.testing.diagnosis.grading import grade
+
+    try:
+        grades = grade(
+            options.folder,
+            options.exercise,
+            out=options.out,
+            seconds=options.seconds,
+            memory=options.memory,
+            workers=options.workers,
+        )
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(grades)
+    return 0 if all(one.ok for one in grades) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
