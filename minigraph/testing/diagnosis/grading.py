@@ -233,7 +233,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     for path in paths:
         unique = stems[path.stem.lower()] == 1
         wanted = path.stem if unique else f"{path.resolve().parent.name}-{path.stem}"
-        wanted = re.sub(r"[\x00-\x1f<>]", "_", wanted.encode("utf-8", "replace").decode())
+        wanted = re.sub(r"[\x00-\x1f<>|\\]", "_", wanted.encode("utf-8", "replace").decode())
         name, number = wanted, 1
         while name.lower() in taken:
             number += 1
@@ -245,11 +245,14 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 def _usable(exercise: str | os.PathLike[str]) -> Path:
     """Find an exercise and see that it runs, before a hundred submissions fail by it."""
+    searched = sys.path[:]
     try:
         path = exercise_file(exercise)
         arguments(path, needed=())
     except Unfit as error:
         raise ValueError(f"grade: {error}") from error
+    finally:
+        sys.path[:] = searched
     return path
 
 
@@ -270,7 +273,7 @@ def _run(name: str, path: Path, exercise: Any, seconds: float, memory: int, seed
         command += [str(exercise)] if exercise is not None else []
         status, output = _watched(command, working, seconds)
         found = _read(result)
-        remarks = list(found.get("remarks", ()))
+        remarks = [remark.replace(working + os.sep, "") for remark in found.get("remarks", ())]
         outcome = found.get("outcome", "crashed")
         if status is None:
             outcome, remarks, found = "too slow", [f"not done in {seconds:g} s"], {}
@@ -284,8 +287,8 @@ def _run(name: str, path: Path, exercise: Any, seconds: float, memory: int, seed
             remarks.append("it deleted the folder that it ran in, or its own file")
         if output.total > KEPT:
             remarks.append(f"it printed {output.total} bytes")
-    verdicts = {n: Verdict(v[0], tuple(v[1:])) for n, v in found.get("verdicts", {}).items()}
-    text, printed = found.get("text", ""), output.text.replace(working, "")
+    verdicts = found.get("verdicts", {})
+    text, printed = found.get("text", ""), output.text.replace(working + os.sep, "")
     taken = time.monotonic() - started
     return Grade(name, path, outcome, verdicts, tuple(remarks), text, printed, taken)
 
@@ -313,7 +316,9 @@ def _watched(command: list[str], folder: str, seconds: float) -> tuple[int | Non
     try:
         status = process.wait(seconds)
     except subprocess.TimeoutExpired:
-        pass
+        process.send_signal(signal.SIGABRT)  # faulthandler writes where it is
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)
     finally:
         _stop(process)
     output.finish()
@@ -356,9 +361,11 @@ class _Output:
 def _read(result: Path) -> dict[str, Any]:
     try:
         found = json.loads(result.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        verdicts = found.get("verdicts", {})
+        found["verdicts"] = {n: Verdict(v[0], tuple(v[1:])) for n, v in verdicts.items()}
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return {}  # it did not come to that, or the submission has written there
+    return dict(found)
 
 
 def _end(status: int) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import minigraph as mg
 from minigraph.testing.diagnosis.problems import Maker
 from minigraph.testing.diagnosis.subject import Subject, Unusable
-from minigraph.testing.diagnosis.submissions import Unfit, arguments, diagnose
+from minigraph.testing.diagnosis.submissions import Unfit, arguments, checked
 
 __all__ = ["main"]
 
@@ -60,7 +60,8 @@ def _limit(memory: int) -> bool:
 
 
 def _checked(submission: str, exercise: str | None, seed: int) -> dict[str, Any]:
-    diagnosis = diagnose(submission, exercise, seed)
+    given = arguments(submission, exercise)
+    diagnosis = checked(given, submission, exercise, seed)
     remarks = list(diagnosis.remarks)
     statuses = [verdict.status for verdict in diagnosis.verdicts.values()]
     if "wrong" in statuses:
@@ -69,18 +70,15 @@ def _checked(submission: str, exercise: str | None, seed: int) -> dict[str, Any]
         outcome = _memory_or("cannot tell", " ".join(remarks))
     else:
         outcome = "remarks" if remarks else "right"
-        if exercise is not None:
-            other = _other_loss(submission, exercise, seed)
+        if exercise is not None and "graph" in given:
+            other = _other_loss(given, seed)
             outcome, remarks = ("other loss" if other else outcome), [*other, *remarks]
     verdicts = {name: [v.status, *v.causes] for name, v in diagnosis.verdicts.items()}
     return {"outcome": outcome, "verdicts": verdicts, "remarks": remarks, "text": str(diagnosis)}
 
 
-def _other_loss(submission: str, exercise: str, seed: int) -> list[str]:
+def _other_loss(given: dict[str, Any], seed: int) -> list[str]:
     """Compare the loss with that of the exercise: gradients can be right of another one."""
-    given = arguments(submission, exercise)
-    if "graph" not in given:
-        return []
     n = len(given.get("penalties") or ())
     maker = Maker(given["params"], given["batch"], n, given.get("axis"), seed)
     problem = maker.problem("all sizes differ", maker.lambdas(), seed=1)

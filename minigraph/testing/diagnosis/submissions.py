@@ -12,7 +12,7 @@ from typing import Any
 from minigraph.testing.diagnosis.checking import check_bprop
 from minigraph.testing.diagnosis.verdicts import Diagnosis
 
-__all__ = ["Unfit", "arguments", "diagnose", "exercise_file"]
+__all__ = ["Unfit", "arguments", "checked", "diagnose", "exercise_file"]
 
 NEEDED = ("fprop", "bprop", "params", "batch")
 EXERCISES = Path(__file__).parents[1] / "exercises"
@@ -43,7 +43,16 @@ def diagnose(
     Unfit
         If something is missing, or the file fails, with the line.
     """
-    given = arguments(file, exercise)
+    return checked(arguments(file, exercise), file, exercise, seed)
+
+
+def checked(
+    given: dict[str, Any],
+    file: str | PathLike[str],
+    exercise: str | PathLike[str] | None = None,
+    seed: int = 0,
+) -> Diagnosis:
+    """Run `check_bprop` on what was collected from a file and an exercise."""
     with _faults_of(file, exercise):
         return check_bprop(**given, seed=seed)
 
