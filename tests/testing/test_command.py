@@ -24,7 +24,9 @@ batch = np.random.default_rng(0).normal(size=(6, 3)), np.arange(6.0)
 
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path[:])  # the command adds the file's folder
+
     def written(text, name="my_homework.py"):
         path = tmp_path / name
         path.write_text(text)

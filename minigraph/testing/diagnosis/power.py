@@ -65,7 +65,7 @@ class Power:
         lines = [f"{verb} the right version" + (f": {self.reason}" if self.reason else "")]
         lines.append(f"notices {n - len(self.missed)} of {n} mistakes ({self.share:.0%})")
         if self.broken:
-            lines[-1] += f", {len(self.broken)} of them since it fails itself"
+            lines[-1] += f", {len(self.broken)} of them by another exception"
         rows = [
             (cause, f"{len(names)} of {of_each[cause]}", names)
             for cause, names in self.by_cause.items()
@@ -92,7 +92,7 @@ def probe_power(
     """Run a test of a backward pass on right and wrong ones, to see what it would miss.
 
     A test that compares a gradient with differences on one example, with as many inputs as
-    outputs, is satisfied with half of all mistakes.
+    outputs, and without penalties, misses more than half of all mistakes.
 
     Parameters
     ----------
