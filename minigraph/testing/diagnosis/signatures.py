@@ -240,9 +240,11 @@ def example_weights(name: str, cases: Sequence[Measured]) -> list[Array | None]:
     The gradient given must be a sum of the examples' own gradients, times weights; that says
     something only where these do not span all that there is.
     """
-    most = max(cases, key=lambda case: case.problem.K)
-    space = np.linalg.matrix_rank(_columns(name, most), tol=1e-7)
-    return [_weights(name, case, int(space)) for case in cases]
+    most = max(cases, key=lambda case: case.problem.K, default=None)
+    if most is None or not np.isfinite(columns := _columns(name, most)).all():
+        return [None] * len(cases)
+    space = int(np.linalg.matrix_rank(columns, tol=1e-7))
+    return [_weights(name, case, space) for case in cases]
 
 
 def _columns(name: str, case: Measured) -> Array:
@@ -255,6 +257,8 @@ def _weights(name: str, case: Measured, space: int) -> Array | None:
     if not 2 <= K < space or not np.isfinite(given).all() or given.shape != case.slope(name).shape:
         return None
     columns = _columns(name, case)
+    if not np.isfinite(columns).all():
+        return None
     if not close(columns.mean(axis=1), case.slope(name).reshape(-1), 1e-7):
         return None  # the loss is not a mean of examples' losses
     if np.linalg.matrix_rank(columns, tol=1e-7 * np.abs(columns).max(initial=0.0)) < K:
