@@ -212,8 +212,10 @@ class _Check:
                     f"({case.problem.label}): it is another loss, and was not used"
                 )
                 return
+        penalised = [case for case in self.cases if any(case.problem.lam)]
+        whole = Record(graph, penalised[0].problem) if penalised else records[0]
         for name in self.off:
-            text = records[0].right_formula(name)
+            text = whole.right_formula(name)
             self.diagnosis.expected[name] = (text, self.diagnosis.expected[name][1])
         if not unexplained:
             return

@@ -10,6 +10,7 @@ from minigraph.drawing.recording import Recording
 from minigraph.graph import Graph
 from minigraph.sweep import _fitted
 from minigraph.tensor import Tensor
+from minigraph.testing.diagnosis.penalties import lambda_names
 from minigraph.testing.diagnosis.problems import Problem
 
 __all__ = ["Change", "Record"]
@@ -126,8 +127,17 @@ class Record:
     def right_formula(self, name: str) -> str:
         """Write what the gradient of a parameter is, from the graph."""
         k = self.recording.place.get(id(self.leaves[name]))
-        uses = [use for use in self.recording.uses if use.tail == k and use.flows]
-        return " + ".join(self.recording.formula(use) for use in uses)
+        terms = []
+        for use in self.recording.uses:
+            if use.tail == k and use.flows:
+                text, short = self.recording.formula(use), self.recording.short[use.head]
+                if self.recording.values[use.head].ndim == 0:
+                    text = text.replace(f"∂{short} * ", "")  # what is added to the loss: ∂ is 1
+                terms.append(text.replace(f"∂{short}", f"∂{self._name(use.head)}"))
+        text = " + ".join(terms)
+        for name, weight in zip(lambda_names(len(self.problem.lam)), self.problem.lam):
+            text = text.replace(f"{weight:.3g}", name)
+        return text
 
     def _named_arrays(self) -> list[tuple[str, Array]]:
         found = [

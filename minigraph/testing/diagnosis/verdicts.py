@@ -90,6 +90,17 @@ class Diagnosis:
         lines += [f"not seen: {line}" for line in self.blind_spots]
         return lines
 
+    def markdown(self) -> str:
+        """Give the same as Markdown, with the counterexample."""
+        lines = [f"**{self._head()}**", "", "| gradient | | why |", "|---|---|---|"]
+        for name, verdict in self.verdicts.items():
+            causes = "<br>".join(verdict.causes).replace("|", "\\|")
+            lines.append(f"| {name} | {verdict.status} | {causes} |")
+        lines += ["", *[f"- {line}" for line in self._rest()]]
+        if self.counterexample:
+            lines += ["", "```python", self.counterexample, "```"]
+        return "\n".join(lines)
+
     def __repr__(self) -> str:
         wrong = sum(v.status == "wrong" for v in self.verdicts.values())
         return f"<Diagnosis: {wrong} of {len(self.verdicts)} wrong, {len(self.remarks)} remarks>"

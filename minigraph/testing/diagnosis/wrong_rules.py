@@ -205,9 +205,7 @@ def wrong_derivatives(site: Site) -> Family:
     right = site.record.rule(site.k, site.slot).removeprefix(f"∂{b} * ")
     guesses: dict[str, Part] = {
         f"({a} > 0)": lambda g: g * (x > 0),
-        f"({a} >= 0)": lambda g: g * (x >= 0),
         f"({a} < 0), the inverse": lambda g: g * (x < 0),
-        f"({a} <= 0), the inverse": lambda g: g * (x <= 0),
         f"(∂{b} > 0), a mask of the gradient": lambda g: g * (g > 0),
         a: lambda g: g * x,
         b: lambda g: g * y,
