@@ -39,7 +39,9 @@ def batch(sizes: Mapping[str, int], rng: np.random.Generator) -> tuple[Array, Ar
 def graph(params: Mapping[str, Tensor], x: Array, y: Array, lam: Sequence[float]) -> Tensor:
     """Build the loss as it should be."""
     W1, W2 = params["W1"], params["W2"]
-    hs = mg.relu(W1 @ x + params["b1"])
+    ha = W1 @ x + params["b1"]
+    hs = mg.relu(ha)
     oa = W2 @ hs + params["b2"]
+    ha.name, hs.name, oa.name = "ha", "hs", "oa"  # the diagnosis calls them so
     penalty = mg.elastic_net(W1, lam[0], lam[1]) + mg.elastic_net(W2, lam[2], lam[3])
     return mg.softmax_nll(oa.T, y) + penalty

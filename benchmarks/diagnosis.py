@@ -1,0 +1,70 @@
+"""Measure the diagnosis of hand-written backward passes on the library of mistakes.
+
+    python benchmarks/diagnosis.py [--architecture columns] [--without-graph]
+
+For each mistake in a gradient: are just those parameters called wrong that are, and is a cause
+named? Then the right programs on many seeds: is anything accused? Whether a sentence fits its cause
+is for a reader to judge: --show prints all.
+"""
+
+import argparse
+import time
+import warnings
+from collections import Counter
+
+from minigraph.testing import Diagnosis, check_bprop
+from minigraph.testing.mistakes import ARCHITECTURES, LIBRARY, Mistake, load
+
+
+def diagnosed(what: Mistake | str, with_graph: bool = True, seed: int = 0) -> Diagnosis:
+    module = load(what)
+    right = load(what if isinstance(what, str) else what.architecture)
+    return check_bprop(
+        module.fprop, module.bprop, module.params, module.batch, seed=seed,
+        penalties=(0,) * module.PENALTIES, graph=right.graph if with_graph else None,
+    )  # fmt: skip
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--architecture", choices=ARCHITECTURES)
+    options.add_argument("--without-graph", action="store_true")
+    options.add_argument("--seeds", type=int, default=20, help="for the right programs")
+    options.add_argument("--show", action="store_true", help="print every diagnosis")
+    args = options.parse_args()
+    warnings.simplefilter("ignore")
+    names = [args.architecture] if args.architecture else list(ARCHITECTURES)
+    total: Counter[str] = Counter()
+    print(f"{'':10}{'mistakes':>10}{'detected':>10}{'where':>8}{'named':>8}{'slowest, s':>12}")
+    for name in names:
+        count: Counter[str] = Counter()
+        slowest = 0.0
+        for mistake in LIBRARY:
+            if mistake.architecture != name or mistake.where != "gradient":
+                continue
+            start = time.perf_counter()
+            diagnosis = diagnosed(mistake, not args.without_graph)
+            slowest = max(slowest, time.perf_counter() - start)
+            wrong = {n: v for n, v in diagnosis.verdicts.items() if v.status == "wrong"}
+            count["mistakes"] += 1
+            count["detected"] += not diagnosis.ok
+            count["where"] += set(wrong) == set(mistake.causes) & set(diagnosis.verdicts)
+            count["named"] += bool(wrong) and all(v.causes for v in wrong.values())
+            if args.show:
+                print(f"\n{mistake.name}: {dict(mistake.causes)}\n{diagnosis}")
+        numbers = [count[key] for key in ("mistakes", "detected", "where", "named")]
+        print(f"{name:10}{numbers[0]:10}{numbers[1]:10}{numbers[2]:8}{numbers[3]:8}{slowest:12.1f}",
+              flush=True)  # fmt: skip
+        total += count
+    print(f"{'all':10}{total['mistakes']:10}{total['detected']:10}{total['where']:8}"
+          f"{total['named']:8}")  # fmt: skip
+    accused = sum(
+        not diagnosed(name, not args.without_graph, seed).ok
+        for name in names
+        for seed in range(args.seeds)
+    )
+    print(f"right programs accused: {accused} of {len(names) * args.seeds}")
+
+
+if __name__ == "__main__":
+    main()
