@@ -298,8 +298,26 @@ def test_a_key_that_is_missing_is_named():
         del given["b1"]
         return given
 
-    diagnosis = check_bprop(fprop, bprop, params, batch, penalties=(0,) * 4)
-    assert diagnosis.verdicts["b1"].causes == ("bprop does not return it; it returns W1, W2, b2",)
+    for built in (None, graph):
+        diagnosis = check_bprop(fprop, bprop, params, batch, penalties=(0,) * 4, graph=built)
+        causes = diagnosis.verdicts["b1"].causes
+        assert causes == ("bprop does not return it; it returns W1, W2, b2",)
+
+
+def test_a_missing_key_does_not_hide_the_rule_that_is_wrong():
+    def bprop(*arguments):
+        given = homework(("(ha > 0)", "(ha < 0)"))(*arguments)
+        del given["b2"]
+        return given
+
+    diagnosis = check_bprop(fprop, bprop, params, batch, penalties=(0,) * 4, graph=graph)
+    assert "the inverse" in diagnosis.verdicts["W1"].causes[0]
+
+
+def test_a_graph_that_raises_is_a_finding():
+    diagnosis = check(("(ha > 0)", "(ha < 0)"), graph=lambda p, x, y, lam: p["nothing"])
+    assert wrong_ones(diagnosis) == {"W1", "b1"}
+    assert "graph raises KeyError: 'nothing'; it was not used" in diagnosis.remarks
 
 
 CONDUCT = {

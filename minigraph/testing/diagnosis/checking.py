@@ -204,7 +204,15 @@ class _Check:
         self, graph: Any, causes: dict[str, list[str]], unexplained: list[str]
     ) -> None:
         cases = [case for case in self.cases if not any(case.problem.lam)]
-        records = [Record(graph, case.problem) for case in cases]
+        penalised = [case for case in self.cases if any(case.problem.lam)]
+        try:
+            records = [Record(graph, case.problem) for case in cases]
+            whole = Record(graph, (penalised or cases)[0].problem)
+        except Exception as error:  # the user's
+            self.diagnosis.remarks.append(
+                f"graph raises {type(error).__name__}: {error}; it was not used"
+            )
+            return
         for record, case in zip(records, cases):
             if not np.isclose(record.loss.item(), case.loss, rtol=1e-9):
                 self.diagnosis.remarks.append(
@@ -212,18 +220,17 @@ class _Check:
                     f"({case.problem.label}): it is another loss, and was not used"
                 )
                 return
-        penalised = [case for case in self.cases if any(case.problem.lam)]
-        whole = Record(graph, penalised[0].problem) if penalised else records[0]
         for name in self.off:
             text = whole.right_formula(name)
             self.diagnosis.expected[name] = (text, self.diagnosis.expected[name][1])
-        if not unexplained:
+        if not unexplained or not records:
             return
+        missing = frozenset(self.names) - cases[0].given.keys()
         explained = frozenset(name for name in causes if name not in unexplained)
         with np.errstate(all="ignore"):  # what is wrong may also overflow
-            found = matching(records, cases)
+            found = matching(records, cases, missing)
             if not found and explained:
-                found = matching(records, cases, explained)
+                found = matching(records, cases, missing | explained)
         for changes in found:
             self._blame(records[0], changes, causes, unexplained)
 

@@ -36,6 +36,8 @@ def shares(subject: Subject, base: Problem, lam: Sequence[float]) -> list[dict[s
         on = Measured(subject, Problem(base.params, base.x, base.y, only, base.axes, base.label))
         of_each = {}
         for name, value in base.params.items():
+            if name not in off.given or name not in on.given:
+                continue
             shapes = {np.squeeze(case.given[name]).shape for case in (off, on)}
             if shapes != {np.squeeze(value).shape}:
                 continue  # that is said elsewhere
