@@ -12,7 +12,8 @@ from minigraph.testing.diagnosis.subject import Subject
 
 __all__ = ["Measured", "close"]
 
-STEPS = (2.0**-9, 2.0**-13, 2.0**-17)  # relative to the size of a parameter
+STEPS = (2.0**-15, 2.0**-18, 2.0**-11)  # relative to the size of a parameter
+ENOUGH = 1e-8  # so small an error, by the slope, needs no other step
 TOLERANCE = 1e-7  # of the largest entry, for what rounding and differences leave
 
 
@@ -78,7 +79,7 @@ def close(a: Any, b: Any, error: Any = 0.0) -> bool:
 def slopes(subject: Subject, problem: Problem, name: str) -> tuple[Array, Array]:
     """Measure the slope of the loss by each entry of a parameter, with a bound of the error.
 
-    Central differences at three pairs of steps, each pair extrapolated; of these the one that its
+    Central differences at up to three pairs of steps, each extrapolated; of these the one that its
     own pair confirms best. A kink in reach of the longest step is out of reach of the shortest.
     """
     value = problem.params[name]
@@ -106,7 +107,7 @@ def _slope(
             error += jump / 2  # a kink: each slope between those of both sides is right
         if error < best[1]:
             best = (mean_short + (mean_short - mean_long) / 3, error)
-        if best[1] < 1e-9 * max(1e-3, abs(best[0])):
+        if best[1] < ENOUGH * max(0.1, abs(best[0])):
             break
     return best
 

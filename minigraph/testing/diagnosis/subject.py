@@ -28,6 +28,7 @@ class Subject:
         self.fprop, self.bprop = fprop, bprop
         self._places = [_places(f) for f in (fprop, bprop)]
         self.calls = 0
+        self._is_quiet = False
 
     def loss(self, problem: Problem) -> float:
         """Compute the loss; the arguments are copies."""
@@ -58,13 +59,23 @@ class Subject:
         given = problem.copied()
         self.calls += 1
         try:
-            with contextlib.redirect_stdout(io.StringIO()), _quiet():
+            with contextlib.nullcontext() if self._is_quiet else self.quiet():
                 return function(*self.arguments(which, given))
         except Exception as error:
             where = _line_of(function, error)
             raise Unusable(
                 f"{name} raises {type(error).__name__}: {error}{where}, for {_sizes(problem)}"
             ) from error
+
+    @contextlib.contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Let nothing be printed or warned of; around many calls, for it takes as long as some."""
+        with contextlib.redirect_stdout(_Nowhere()), _quiet():
+            before, self._is_quiet = self._is_quiet, True
+            try:
+                yield
+            finally:
+                self._is_quiet = before
 
     def arguments(self, which: int, problem: Problem) -> list[Any]:
         """Give what one of the functions is called with: `lam` where it takes it, or must."""
@@ -73,6 +84,13 @@ class Subject:
         if must >= 4 or (problem.lam and may >= 4):
             given.append(problem.lam)
         return given
+
+
+class _Nowhere(io.TextIOBase):
+    """Takes what is printed, and forgets it."""
+
+    def write(self, text: str) -> int:
+        return len(text)
 
 
 @contextlib.contextmanager
