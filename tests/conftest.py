@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("dev", max_examples=20, deadline=None)
-settings.register_profile("ci", max_examples=20, deadline=None, derandomize=True)
+settings.register_profile("dev", max_examples=16, deadline=None)
+settings.register_profile("ci", max_examples=16, deadline=None, derandomize=True)
 settings.register_profile(
     "thorough",
     max_examples=1000,
