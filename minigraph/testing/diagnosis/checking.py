@@ -9,7 +9,7 @@ import numpy as np
 from minigraph.testing.diagnosis.counterexamples import smallest
 from minigraph.testing.diagnosis.losses import blind_spots, loss_remarks, what_the_loss_is
 from minigraph.testing.diagnosis.matching import matching
-from minigraph.testing.diagnosis.measuring import Measured
+from minigraph.testing.diagnosis.measuring import Measured, measured_on, unusable_in_part
 from minigraph.testing.diagnosis.penalties import penalty_causes, shares
 from minigraph.testing.diagnosis.problems import Maker, Problem, usual
 from minigraph.testing.diagnosis.rules import Change, Record
@@ -132,17 +132,10 @@ class _Check:
 
     def _measured(self, problems: Sequence[Problem]) -> list[Measured]:
         """Measure on all problems that the functions can be called with."""
-        found, failed = [], []
-        for problem in problems:
-            try:
-                found.append(Measured(self.subject, problem))
-            except Unusable as error:
-                failed.append(error)
+        found, failed = measured_on(self.subject, problems)
         if not found:
             raise failed[0]
-        if failed:
-            labels = ", ".join(f"'{case.problem.label}'" for case in found)
-            self.diagnosis.remarks.append(f"{failed[0]}; it does not with {labels}")
+        self.diagnosis.remarks += unusable_in_part(failed, found)
         return found
 
     def _compare(self) -> None:

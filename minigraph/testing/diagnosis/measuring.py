@@ -8,9 +8,9 @@ import numpy as np
 
 from minigraph.arrays import Array
 from minigraph.testing.diagnosis.problems import Problem
-from minigraph.testing.diagnosis.subject import Subject
+from minigraph.testing.diagnosis.subject import Subject, Unusable
 
-__all__ = ["Measured", "close"]
+__all__ = ["Measured", "close", "measured_on", "unusable_in_part"]
 
 STEPS = (2.0**-15, 2.0**-18, 2.0**-11)  # relative to the size of a parameter
 ENOUGH = 1e-8  # so small an error, by the slope, needs no other step
@@ -60,6 +60,25 @@ class Measured:
         """Tell whether the gradient that was given is the slope that was measured."""
         given = self.given.get(name)
         return given is not None and close(given, self.slope(name), self.error(name))
+
+
+def measured_on(
+    subject: Subject, problems: Sequence[Problem]
+) -> tuple[list[Measured], list[Unusable]]:
+    """Measure on all problems that the functions can be called with; give the errors of others."""
+    found, failed = [], []
+    for problem in problems:
+        try:
+            found.append(Measured(subject, problem))
+        except Unusable as error:
+            failed.append(error)
+    return found, failed
+
+
+def unusable_in_part(failed: Sequence[Unusable], found: Sequence[Measured]) -> list[str]:
+    """Say that the functions fail on some problems only."""
+    labels = ", ".join(f"'{case.problem.label}'" for case in found)
+    return [f"{error}; it does not with {labels}" for error in failed[:1]]
 
 
 def close(a: Any, b: Any, error: Any = 0.0) -> bool:

@@ -84,7 +84,7 @@ class Maker:
         self.seed = seed
         self.sizes = Sizes()
         self.size_of_examples: str | None = None  # the name of the size that K is
-        self._make({}, "first", 0)  # so that all names of sizes are known
+        self._make({}, 0)  # so that all names of sizes are known
         self.axes, self.guessed = self._find_axes()
 
     @property
@@ -99,7 +99,7 @@ class Maker:
         K = sizes.pop("K", None)
         if K is not None and callable(self.given_batch) and self.size_of_examples:
             sizes[self.size_of_examples] = K
-        params, x, y = self._make(sizes, label, seed)
+        params, x, y = self._make(sizes, seed)
         lam = tuple(lam) or (0.0,) * self.n_penalties
         made = Problem(params, x, y, lam, self.axes, label)
         if K is not None and made.K != K:
@@ -118,9 +118,7 @@ class Maker:
         where = "rows" if self.axes[0] == 0 else "columns"
         return [f"the examples were taken to be {where} of x; axis= says otherwise"]
 
-    def _make(
-        self, sizes: Mapping[str, int], label: str, seed: int
-    ) -> tuple[dict[str, Array], Array, Array]:
+    def _make(self, sizes: Mapping[str, int], seed: int) -> tuple[dict[str, Array], Array, Array]:
         rng = np.random.default_rng([self.seed, seed])
         all_sizes = Sizes({**self.sizes, **sizes})
         params = self.given_params
@@ -146,13 +144,13 @@ class Maker:
 
     def _find_axes(self) -> tuple[tuple[int | None, int | None], bool]:
         """Find where the examples lie: by what grows with K, or by the labels, or as was said."""
-        params, x, y = self._make({}, "axes", 0)
+        params, x, y = self._make({}, 0)
         named = {"rows": 0, "columns": -1}
         if self.axis is not None and self.axis not in named:
             raise ValueError(f"check_bprop: axis is 'rows' or 'columns', not {self.axis!r}")
         if callable(self.given_batch):
             for name in self.sizes:
-                others, x2, y2 = self._make({name: self.sizes[name] + 3}, "axes", 0)
+                others, x2, y2 = self._make({name: self.sizes[name] + 3}, 0)
                 if x2.ndim != x.ndim or y2.ndim != y.ndim:
                     continue
                 if any(others[n].shape != v.shape for n, v in params.items()):

@@ -5,7 +5,6 @@ named only if that is what bprop gave, on all problems with which it can be told
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -165,26 +164,6 @@ def _like(values: Array, wanted: Any) -> bool:
 def _transposed(case: Measured, name: str) -> Array | None:
     right = case.slope(name)
     return right.T if right.ndim == 2 and right.shape[0] == right.shape[1] else None
-
-
-def _labels(shift: int) -> Guess:
-    def guess(case: Measured, name: str) -> Array | None:
-        y = case.problem.y
-        if y.dtype.kind not in "iu":
-            return None
-        classes = max(
-            2, max(v.shape[i] for v in case.problem.params.values() for i in range(v.ndim))
-        )
-        del classes
-        shifted = replace(case.problem, y=y + shift)
-        if (y + shift).min() < 0:
-            return None
-        try:
-            return case.slope(name, shifted, ("labels", shift))
-        except Exception:
-            return None
-
-    return guess
 
 
 def _decay(name: str, cases: Sequence[Measured]) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigraph.testing.diagnosis.losses import blind_spots, what_the_loss_is
-from minigraph.testing.diagnosis.measuring import Measured, close
+from minigraph.testing.diagnosis.measuring import Measured, close, measured_on, unusable_in_part
 from minigraph.testing.diagnosis.penalties import penalty_causes, shares
 from minigraph.testing.diagnosis.problems import Maker, Problem, usual
 from minigraph.testing.diagnosis.rates import learning_rate
@@ -114,17 +114,10 @@ class _Check:
         self.diagnosis.blind_spots = blind_spots(maker, self.cases)
 
     def _measured(self, problems: Sequence[Problem]) -> list[Measured]:
-        found, failed = [], []
-        for problem in problems:
-            try:
-                found.append(Measured(self.subject, problem))
-            except Unusable as error:
-                failed.append(error)
+        found, failed = measured_on(self.subject, problems)
         if not any(not any(case.problem.lam) for case in found):
             raise failed[0]
-        if failed:
-            labels = ", ".join(f"'{case.problem.label}'" for case in found)
-            self.diagnosis.remarks.append(f"{failed[0]}; it does not with {labels}")
+        self.diagnosis.remarks += unusable_in_part(failed, found)
         return found
 
     def _unsteady(self) -> set[str]:

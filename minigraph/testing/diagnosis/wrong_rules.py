@@ -231,8 +231,8 @@ def wrong_derivatives(site: Site) -> Family:
             f"that of a leaky {op}, {leak} where {a} < 0": partial(_leaky, x, leak)
             for leak in LEAKS
         },
-        f"({b} > 0) of any example": lambda g: g * (y > 0).any(axis=-1, keepdims=True),
-        f"({b} > 0) of any example, ": lambda g: g * (y > 0).any(axis=0, keepdims=True),
+        f"({b} > 0) of any entry in the row": lambda g: g * (y > 0).any(axis=-1, keepdims=True),
+        f"({b} > 0) of any entry in the column": lambda g: g * (y > 0).any(axis=0, keepdims=True),
     }
     for words, part in guesses.items():
         yield f"the derivative of {op} is taken as {words}, should be {right}", part
@@ -314,11 +314,13 @@ def softmax_errors(site: Site) -> Family:
         "softmax is taken over the examples, not over the classes": (
             e / e.sum(axis=0, keepdims=True) - onehot
         ),
-        "softmax is taken over the examples, not over the classes, ": (
+        "softmax is taken over the examples, of logits that are shifted one by one": (
             shifted / shifted.sum(axis=0, keepdims=True) - onehot
         ),
         "softmax is taken over the whole batch at once": e / e.sum() - onehot,
-        "softmax is taken over the whole batch at once, ": shifted / shifted.sum() - onehot,
+        "softmax is taken over the whole batch, of logits shifted one by one": shifted
+        / shifted.sum()
+        - onehot,
         "the labels of all examples are subtracted from each": p - onehot.sum(axis=0),
         "exp, shifted, is not divided by its sum": shifted - onehot,
         "1 is subtracted from all probabilities, not from that of the label only": p - 1,
