@@ -271,6 +271,15 @@ def penalty(model: Module, penalties: Sequence[Any]) -> Tensor:
         If the model is no MLP.
     ValueError
         If there are not two penalties per layer.
+
+    Examples
+    --------
+    >>> from minigraph import nn
+    >>> model = nn.MLP((1, 1, 1))
+    >>> for p in model.parameters().values():
+    ...     p.data = [[-2.0]] if p.ndim == 2 else [7.0]
+    >>> nn.penalty(model, (1, 10, 0, 100)).item()  # 1 * |-2| + 10 * 4 + 100 * 4
+    442.0
     """
     if not isinstance(model, MLP):
         raise TypeError(f"penalty: of an MLP, not of {type(model).__name__}")

@@ -20,12 +20,20 @@ def evaluate(model: Callable[[Any], Any], X: ArrayLike, y: ArrayLike) -> tuple[f
     Parameters
     ----------
     model : callable
-        From rows (n, d) to logits (n, m); nothing is recorded.
+        From rows (n, d) to a Tensor of logits (n, m); nothing is recorded.
     X, y : (n, d) and (n,) array_like
 
     Returns
     -------
     loss, error : float
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> from minigraph.train import evaluate
+    >>> loss, error = evaluate(mg.Tensor, [[0.0, 0.0], [0.0, 9.0]], [1, 0])
+    >>> round(loss, 4), error  # (ln 2 + ln(1 + exp(9))) / 2; a tie goes to the first class
+    (4.8466, 1.0)
     """
     X, y = np.asarray(X), np.asarray(y)
     loss, wrong = 0.0, 0

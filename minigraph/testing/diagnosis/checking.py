@@ -103,7 +103,18 @@ def check_bprop(
 
 
 def assert_bprop(*args: Any, **options: Any) -> None:
-    """Raise `BackpropError`, with the diagnosis, if `check_bprop` finds a mistake."""
+    """Raise `BackpropError`, with the diagnosis, if `check_bprop` finds a mistake.
+
+    Parameters
+    ----------
+    *args, **options
+        Those of `check_bprop`.
+
+    Raises
+    ------
+    BackpropError
+        An AssertionError; its message is the diagnosis, which is its attribute too.
+    """
     diagnosis = check_bprop(*args, **options)
     if not diagnosis.ok:
         raise BackpropError(diagnosis)

@@ -27,7 +27,6 @@ class Subject:
     def __init__(self, fprop: Callable[..., Any], bprop: Callable[..., Any]) -> None:
         self.fprop, self.bprop = fprop, bprop
         self._places = [_places(f) for f in (fprop, bprop)]
-        self.calls = 0
         self._is_quiet = False
 
     def loss(self, problem: Problem) -> float:
@@ -57,7 +56,6 @@ class Subject:
     def _call(self, which: int, name: str, problem: Problem) -> Any:
         function = (self.fprop, self.bprop)[which]
         given = problem.copied()
-        self.calls += 1
         try:
             with contextlib.nullcontext() if self._is_quiet else self.quiet():
                 return function(*self.arguments(which, given))
