@@ -8,13 +8,14 @@ import numpy as np
 
 from minigraph.testing.diagnosis.counterexamples import smallest
 from minigraph.testing.diagnosis.losses import blind_spots, loss_remarks, what_the_loss_is
-from minigraph.testing.diagnosis.matching import matching
+from minigraph.testing.diagnosis.matching import matching, misshapen
 from minigraph.testing.diagnosis.measuring import Measured, measured_on, unusable_in_part
 from minigraph.testing.diagnosis.penalties import penalty_causes, shares
 from minigraph.testing.diagnosis.problems import Maker, Problem, usual
 from minigraph.testing.diagnosis.rules import Change, Record
 from minigraph.testing.diagnosis.signatures import (
     LEFT_OUT,
+    MISSHAPEN,
     WEIGHTED,
     data_causes,
     example_causes,
@@ -26,7 +27,7 @@ from minigraph.testing.diagnosis.verdicts import BackpropError, Diagnosis, Verdi
 
 __all__ = ["assert_bprop", "check_bprop"]
 
-GENERAL = {LEFT_OUT, WEIGHTED}  # causes that a rule may explain better
+GENERAL = (LEFT_OUT, WEIGHTED, MISSHAPEN)  # causes that a rule may explain better
 
 
 def check_bprop(
@@ -172,7 +173,7 @@ class _Check:
             self._show(name, off[0])
         self._share_weights(causes, plain)
         self._look_at_penalties(causes)
-        unexplained = [name for name, found in causes.items() if set(found) <= GENERAL]
+        unexplained = [name for name, found in causes.items() if all(map(_is_general, found))]
         if graph is not None and self.off:
             self._look_at_rules(graph, causes, unexplained)
         for name, found in causes.items():
@@ -203,7 +204,7 @@ class _Check:
         found = shares(self.subject, base, lam)
         for name in causes:
             if all(name in of_each for of_each in found):
-                causes[name] += penalty_causes(name, found, base.params)
+                causes[name] += penalty_causes(name, found, base.params, base.K)
 
     def _look_at_rules(
         self, graph: Any, causes: dict[str, list[str]], unexplained: list[str]
@@ -230,12 +231,19 @@ class _Check:
             self.diagnosis.expected[name] = (text, self.diagnosis.expected[name][1])
         if not unexplained or not records:
             return
-        missing = frozenset(self.names) - cases[0].given.keys()
+        misshaped = [
+            name
+            for name, value in cases[0].problem.params.items()
+            if name in cases[0].given and cases[0].given[name].shape != value.shape
+        ]
+        leave = frozenset(self.names) - cases[0].given.keys() | frozenset(misshaped)
         explained = frozenset(name for name in causes if name not in unexplained)
         with np.errstate(all="ignore"):  # what is wrong may also overflow
-            found = matching(records, cases, missing)
+            found = matching(records, cases, leave)
             if not found and explained:
-                found = matching(records, cases, missing | explained)
+                found = matching(records, cases, leave | explained)
+            for name in set(misshaped).intersection(unexplained):
+                found += misshapen(records, cases, name)
         for changes in found:
             self._blame(records[0], changes, causes, unexplained)
 
@@ -251,6 +259,10 @@ class _Check:
             reached = record.reached_by(change)
             for name in unexplained:
                 if name in reached:
-                    general = [i for i, words in enumerate(causes[name]) if words in GENERAL]
+                    general = [i for i, words in enumerate(causes[name]) if _is_general(words)]
                     at = general[0] if general else len(causes[name])  # what says more comes first
                     causes[name].insert(at, record.describe(change))
+
+
+def _is_general(words: str) -> bool:
+    return words.startswith(GENERAL)

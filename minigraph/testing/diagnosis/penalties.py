@@ -1,6 +1,7 @@
 """What each penalty does to the loss and to the gradient: switched on one at a time."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +22,10 @@ class Share(NamedTuple):
 
 
 def lambda_names(n: int) -> list[str]:
-    """Name the penalties; four are those of two layers, and an even number goes on like that."""
-    if n and n % 2 == 0:
-        return [f"λ{layer}{norm}" for layer in range(1, n // 2 + 1) for norm in (1, 2)]
-    return ["λ"] if n == 1 else [f"λ{i}" for i in range(1, n + 1)]
+    """Name the penalties: four are those of two layers, L1 and L2 of each."""
+    if n == 4:
+        return ["λ11", "λ12", "λ21", "λ22"]
+    return ["λ"] if n == 1 else [f"lam[{i}]" for i in range(n)]
 
 
 def shares(subject: Subject, base: Problem, lam: Sequence[float]) -> list[dict[str, Share]]:
@@ -33,7 +34,7 @@ def shares(subject: Subject, base: Problem, lam: Sequence[float]) -> list[dict[s
     found = []
     for i, weight in enumerate(lam):
         only = tuple(weight if j == i else 0.0 for j in range(len(lam)))
-        on = Measured(subject, Problem(base.params, base.x, base.y, only, base.axes, base.label))
+        on = Measured(subject, replace(base, lam=only))
         of_each = {}
         for name, value in base.params.items():
             if name not in off.given or name not in on.given:
@@ -48,7 +49,7 @@ def shares(subject: Subject, base: Problem, lam: Sequence[float]) -> list[dict[s
 
 
 def penalty_causes(
-    name: str, found: Sequence[dict[str, Share]], params: dict[str, Array]
+    name: str, found: Sequence[dict[str, Share]], params: dict[str, Array], K: int
 ) -> Iterator[str]:
     """Name what is wrong with the penalties of a parameter."""
     names = lambda_names(len(found))
@@ -72,29 +73,35 @@ def penalty_causes(
         yield f"the penalty is in the loss but not in the gradient: {terms} is missing"
         rest = [i for i in rest if i not in lost]
     for i in rest:
-        yield _sentence(names[i], given[i], right[i], i in added, value.ndim, found[i][name])
+        if i in added:
+            yield _added(names[i], given[i], value.shape)
+        else:
+            yield _sentence(names[i], given[i], right[i], found[i][name], K)
 
 
-def _sentence(
-    name: str, given: str | None, right: str | None, added: bool, ndim: int, share: Share
-) -> str:
-    if added:
-        if given is None:
-            return f"{name} changes it, but not the slope of the loss"
-        whose = "a bias is not penalised" if ndim < 2 else "it is not this one's penalty"
-        return f"{name} adds {given} to it, but nothing to the loss: {whose}"
+def _added(name: str, given: str | None, shape: tuple[int, ...]) -> str:
+    if given is None:
+        return f"{name} changes it, but not the slope of the loss"
+    is_bias = len(shape) < 2 or 1 in shape
+    whose = "a bias is not penalised" if is_bias else "it is not this one's penalty"
+    return f"{name} adds {given} to it, but nothing to the loss: {whose}"
+
+
+def _sentence(name: str, given: str | None, right: str | None, share: Share, K: int) -> str:
     if given == "0":
         return f"{name} is ignored: the derivative by {name} is 0, should be {right}"
     if given is not None and right is not None:
         ratio = float((share.given * share.slope).sum() / (share.slope**2).sum())
         why = ""
         if close(share.given, ratio * share.slope, 1e-6):
-            halves = {
+            known = {
                 0.5: "; a factor 2 is missing",
                 2.0: "; a factor 2 is too much",
                 -1.0: "; its sign is wrong",
+                1 / K: "; it is divided by the number of examples K",
+                float(K): "; it is added once for each example",
             }
-            why = next((w for r, w in halves.items() if np.isclose(ratio, r, rtol=1e-4)), "")
+            why = next((w for r, w in known.items() if np.isclose(ratio, r, rtol=1e-4)), "")
         return f"the term of {name} is {given}, should be {right}{why}"
     return f"the term of {name} is wrong" + (f"; it should be {right}" if right else "")
 

@@ -1,7 +1,7 @@
 """Small problems on which a hand-written backward pass is asked: sizes, parameters, a minibatch."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ class Problem:
         Along which axis of `x` and of `y` the examples lie.
     label : str
         What is special about it.
+    sizes : dict of str to int
+        Those that were asked for, but for the number of examples.
     """
 
     params: dict[str, Array]
@@ -47,6 +49,7 @@ class Problem:
     lam: tuple[float, ...]
     axes: tuple[int | None, int | None]
     label: str
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def K(self) -> int:
@@ -101,7 +104,8 @@ class Maker:
             sizes[self.size_of_examples] = K
         params, x, y = self._make(sizes, seed)
         lam = tuple(lam) or (0.0,) * self.n_penalties
-        made = Problem(params, x, y, lam, self.axes, label)
+        known = {n: k for n, k in {**self.sizes, **sizes}.items() if n != self.size_of_examples}
+        made = Problem(params, x, y, lam, self.axes, label, known)
         if K is not None and made.K != K:
             rng = np.random.default_rng([self.seed, seed, K])
             made = made.examples(rng.permutation(np.arange(K) % made.K))
@@ -207,9 +211,11 @@ def usual(maker: Maker) -> Iterator[Problem]:
         yield with_zeros(maker.problem("exact zeros among the weights", lam, seed=4, K=3))
     if maker.grows:
         square = dict.fromkeys(
-            (n for n in maker.sizes if n not in ("K", maker.size_of_examples)), 4
+            (n for n in maker.sizes if n not in ("K", maker.size_of_examples)), 6
         )
         yield maker.problem("all sizes equal", (), 5, K=5, **square)
+        if lam:
+            yield maker.problem("all sizes equal, all penalties on", lam, 10, K=5, **square)
     yield scaled(maker.problem("larger weights", seed=6, K=8), 2.5)
 
 

@@ -6,14 +6,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigraph.arrays import Array
-from minigraph.drawing.recording import Recording
+from minigraph.drawing.recording import Recording, is_number
+from minigraph.drawing.text import ATOM, Term, formula, operand
 from minigraph.graph import Graph
 from minigraph.sweep import _fitted
 from minigraph.tensor import Tensor
 from minigraph.testing.diagnosis.penalties import lambda_names
 from minigraph.testing.diagnosis.problems import Problem
 
-__all__ = ["Change", "Record"]
+__all__ = ["DATA", "Change", "Record"]
+
+
+DATA = -1  # in the place of a node: not a rule is wrong, but what it is computed of
+LONG = 44  # characters of an expression
 
 
 class Change(NamedTuple):
@@ -39,7 +44,7 @@ class Record:
     """
 
     def __init__(self, graph: Callable[..., Any], problem: Problem) -> None:
-        self.problem = problem
+        self.graph, self.problem = graph, problem
         self.leaves = {
             name: Tensor(value, requires_grad=True, name=name)
             for name, value in problem.params.items()
@@ -52,6 +57,7 @@ class Record:
         whole = Graph(self.loss)
         self.nodes = whole.nodes
         self.recording = Recording(whole)
+        self._terms: dict[int, Term] = {}
         self.cotangents: dict[int, Any] = {}
         right = self.gradients(note=self.cotangents)
         assert right is not None
@@ -94,8 +100,14 @@ class Record:
             for name, leaf in self.leaves.items()
         }
 
+    def places(self) -> list[tuple[int, int]]:
+        """List all rules through which a gradient comes: node and slot, from the loss on back."""
+        return [(k, slot) for k in self.cotangents for slot, _ in self.nodes[k].formulas]
+
     def reached_by(self, change: Change) -> set[str]:
         """List the parameters behind the input whose rule is changed."""
+        if change.node == DATA:
+            return set(self.leaves)
         behind = {node.number for node in Graph(self.nodes[change.node].inputs[change.slot]).nodes}
         return {name for name, leaf in self.leaves.items() if leaf.number in behind}
 
@@ -103,6 +115,8 @@ class Record:
 
     def describe(self, change: Change) -> str:
         """Say in words what a change is, and where."""
+        if change.node == DATA:
+            return change.words
         node = self.nodes[change.node]
         input = self.called(node.inputs[change.slot])
         return f"∂{input}, as it comes from {self.called(node)}: {change.words}"
@@ -110,30 +124,65 @@ class Record:
     def called(self, value: Any) -> str:
         """Call a tensor or array by its name, or by how it was made."""
         k = self.recording.place.get(id(value))
-        return "a number" if k is None else self._name(k)
+        if k is None:
+            return "a number"
+        return self._name(k)
 
     def _name(self, k: int) -> str:
-        if not self.recording.is_unnamed(k):
-            return self.recording.short[k]
-        text = self.recording.text(k)
-        short = text is not None and len(text.text) < 40
-        return f"({text.text})" if short and text is not None else self.recording.short[k]
+        term = self._term(k)
+        return f"({term.text})" if term.level < ATOM else term.text
+
+    def _term(self, k: int) -> Term:
+        """Write a node by its name, or else by what it was made of, in so many characters."""
+        if k not in self._terms:
+            self._terms[k] = self._written(k)
+        return self._terms[k]
+
+    def _written(self, k: int) -> Term:
+        recording = self.recording
+        if not recording.is_unnamed(k):
+            return Term(recording.short[k])
+        if (given := self._given(recording.values[k])) is not None:
+            return Term(given)
+        uses = recording.inputs(k)
+        text = recording.text(k, {use.tail: self._term(use.tail) for use in uses})
+        if text is None:
+            return Term(recording.short[k])
+        if len(text.text) > LONG:
+            return Term(f"{recording.values[k].op.name}(…)")
+        return text
+
+    def _given(self, value: Any) -> str | None:
+        """Name an array that is x or y, or of their values."""
+        array = value._array if isinstance(value, Tensor) else value
+        for name, given in (("x", self.problem.x), ("y", self.problem.y)):
+            if array.shape == given.shape and np.array_equal(array, given):
+                return name
+        return None
 
     def rule(self, k: int, slot: int) -> str:
         """Write the right rule of node k for an input."""
-        uses = self.recording.inputs(self.recording.place[id(self.nodes[k])])
-        return self.recording.formula(next(use for use in uses if use.slot == slot))
+        node = self.nodes[k]
+        inputs = [
+            operand(x) if is_number(x) else self._term(self.recording.place[id(x)])
+            for x in node.inputs
+        ]
+        y = self._term(self.recording.place[id(node)])
+        return formula(node, slot, inputs, y, Term(f"∂{self.called(node)}"))
 
     def right_formula(self, name: str) -> str:
         """Write what the gradient of a parameter is, from the graph."""
-        k = self.recording.place.get(id(self.leaves[name]))
+        leaf = self.leaves[name]
         terms = []
-        for use in self.recording.uses:
-            if use.tail == k and use.flows:
-                text, short = self.recording.formula(use), self.recording.short[use.head]
-                if self.recording.values[use.head].ndim == 0:
-                    text = text.replace(f"∂{short} * ", "")  # what is added to the loss: ∂ is 1
-                terms.append(text.replace(f"∂{short}", f"∂{self._name(use.head)}"))
+        for k, node in enumerate(self.nodes):
+            for slot, _ in node.formulas:
+                if node.inputs[slot] is leaf and k in self.cotangents:
+                    text = self.rule(k, slot)
+                    if node.ndim == 0:  # what is added to the loss, times a number
+                        factor = float(self.cotangents[k])
+                        times = "" if factor == 1 else f"{factor:.3g} * "
+                        text = text.replace(f"∂{self.called(node)} * ", times)
+                    terms.append(text)
         text = " + ".join(terms)
         for name, weight in zip(lambda_names(len(self.problem.lam)), self.problem.lam):
             text = text.replace(f"{weight:.3g}", name)

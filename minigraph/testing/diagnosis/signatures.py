@@ -11,8 +11,21 @@ import numpy as np
 
 from minigraph.arrays import Array
 from minigraph.testing.diagnosis.measuring import Measured, close
+from minigraph.testing.diagnosis.problems import Problem
 
-__all__ = ["data_causes", "example_causes", "example_weights", "factor", "factor_in_words", "few"]
+__all__ = [
+    "LEFT_OUT",
+    "MISSHAPEN",
+    "WEIGHTED",
+    "data_causes",
+    "example_causes",
+    "example_weights",
+    "factor",
+    "factor_in_words",
+    "few",
+    "known_factor",
+    "weights_in_words",
+]
 
 Guess = Callable[[Measured, str], Array | None]
 
@@ -80,7 +93,7 @@ def shape_cause(name: str, cases: Sequence[Measured]) -> str | None:
         return f"it is summed over the wrong axis: {shapes}, so one entry for each example"
     if given.size == 1:
         return f"it is summed over all axes: {shapes}"
-    return f"its shape is {shapes}"
+    return f"{MISSHAPEN} {shapes}"
 
 
 def _summed_to(given: Array, axis: int, shape: tuple[int, ...]) -> Array | None:
@@ -116,16 +129,28 @@ def scale_causes(name: str, cases: Sequence[Measured]) -> Iterator[str]:
         if c is None and np.any(case.slope(name)):
             return
         if c is not None:
-            told.append((c, case.problem.K))
+            told.append((c, case.problem))
     if told:
-        factors, K = np.array(told).T
-        yield "it is left at zero" if np.abs(factors).max() < 1e-9 else factor_in_words(factors, K)
+        factors, problems = zip(*told)
+        yield factor_in_words(np.array(factors), problems)
 
 
-def factor_in_words(factors: Array, K: Array) -> str:
-    """Say what a factor is, from its values at several numbers of examples."""
+def factor_in_words(factors: Array, problems: Sequence[Problem]) -> str:
+    """Say what a factor is, from its values on several problems."""
+    known = known_factor(factors, problems)
+    if known is not None:
+        return known
+    seen = ", ".join(f"{c:.4g} at K = {p.K}" for c, p in zip(factors, problems))
+    return f"it is the right one times a factor that depends on the sizes: {seen}"
+
+
+def known_factor(factors: Array, problems: Sequence[Problem]) -> str | None:
+    """Say what a factor is, if it is a number, or made of K and another size."""
+    K = np.array([float(problem.K) for problem in problems])
     minus = "minus " if factors[0] < 0 else ""
     size = np.abs(factors)
+    if size.max() < 1e-9:
+        return "it is left at zero"
     if _like(size, 1.0):
         return "its sign is wrong: it is minus the right one"
     if len(set(K)) > 1:
@@ -133,6 +158,8 @@ def factor_in_words(factors: Array, K: Array) -> str:
             return f"it is {minus}K times the right one: {MISSING}"
         if _like(size, 1 / K):
             return f"it is {minus}1/K of the right one: {TWICE}"
+        if _like(size, K / (K - 1)):
+            return f"it is {minus}K/(K - 1) times the right one: K - 1 stands where K should"
         if _like(size / K, (size / K)[0]):
             return (
                 f"it is {minus}K/{K[0] / size[0]:.4g} of the right one: it is divided by "
@@ -140,14 +167,33 @@ def factor_in_words(factors: Array, K: Array) -> str:
             )
         if _like(size * K, size[0] * K[0]):
             return f"it is {minus}{size[0] * K[0]:.4g}/K of the right one"
+    if (other := _size_in(size, problems, K)) is not None:
+        return f"it is {minus}{other}"
     if _like(size, 2.0):
         return f"it is {minus}twice the right one: a factor 2 is too much"
     if _like(size, 0.5):
         return f"it is {minus}half the right one: a factor 2 is missing"
     if _like(size, size[0]):
         return f"it is {minus}{size[0]:.6g} times the right one"
-    seen = ", ".join(f"{c:.4g} at K = {k:g}" for c, k in zip(factors, K))
-    return f"it is the right one times a factor that depends on the sizes: {seen}"
+    return None
+
+
+def _size_in(size: Array, problems: Sequence[Problem], K: Array) -> str | None:
+    """Find a size that a factor is made of, besides K."""
+    for name in problems[0].sizes:
+        n = np.array([float(problem.sizes[name]) for problem in problems])
+        if len(set(n)) < 2:
+            continue
+        of = f"the right one; {name} is {' or '.join(f'{k:.0f}' for k in sorted(set(n)))} here"
+        for words, wanted in (
+            (f"{name} times {of}", n),
+            (f"1/{name} of {of}", 1 / n),
+            (f"K/{name} of {of}", K / n),
+            (f"{name}/K of {of}", n / K),
+        ):
+            if _like(size, wanted):
+                return words
+    return None
 
 
 MISSING = "the division by the number of examples K is missing"
@@ -203,14 +249,17 @@ def example_causes(
     told = [(case, w) for case, w in zip(cases, weighed) if w is not None]
     if not told or not all(explained_by_weights(name, case, w) for case, w in told):
         return
-    weights = [w for _, w in told]
-    patterns = {example_pattern(w) for w in weights}
+    yield weights_in_words([w for _, w in told])
+
+
+def weights_in_words(weights: Sequence[Array]) -> str:
+    """Say what weights of examples have in common, on all problems."""
+    telling = [w for w in weights if not np.allclose(w, 1)]
+    patterns = {example_pattern(w) for w in telling}
     if len(patterns) == 1:
-        yield patterns.pop()
-    elif all(np.isin(w.round(6), (0, w.max().round(6))).all() for w in weights):
-        yield LEFT_OUT
-    else:
-        yield WEIGHTED
+        return patterns.pop()
+    all_or_nothing = all(np.isin(w.round(6), (0, w.max().round(6))).all() for w in telling)
+    return LEFT_OUT if all_or_nothing else WEIGHTED
 
 
 def example_weights(name: str, cases: Sequence[Measured]) -> list[Array | None]:
@@ -273,5 +322,6 @@ def example_pattern(weights: Array) -> str:
     return WEIGHTED
 
 
+MISSHAPEN = "its shape is"
 LEFT_OUT = "examples are left out"
 WEIGHTED = "the examples are weighted, where each should count the same"

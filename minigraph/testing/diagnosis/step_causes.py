@@ -55,13 +55,14 @@ class _Why:
         if any(f is None and np.any(c.slope(name)) for f, c in told):
             return
         factors = np.array([f for f, _ in told if f is not None])
-        K = np.array([c.problem.K for f, c in told if f is not None])
+        problems = [c.problem for f, c in told if f is not None]
+        K = np.array([problem.K for problem in problems])
         if not factors.size:
             return
         if np.allclose(factors, -1.0, rtol=1e-5):
             yield "it steps uphill: the gradient is added where it should be subtracted"
         elif any(np.allclose(f, f[0], rtol=1e-5) for f in (factors, factors / K, factors * K)):
-            yield "its step is " + factor_in_words(factors, K).removeprefix("it is ")
+            yield "its step is " + factor_in_words(factors, problems).removeprefix("it is ")
 
     def batch(self, name: str) -> Iterator[str]:
         """Tell whether the step depends on the minibatch at all."""

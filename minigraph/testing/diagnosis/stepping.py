@@ -176,6 +176,6 @@ class _Check:
         base = replace(self.cases[0].problem, lam=(0.0,) * len(lam), label="no penalties")
         found = shares(self.subject, base, lam)
         if all(name in of_each for of_each in found):
-            for words in penalty_causes(name, found, base.params):
+            for words in penalty_causes(name, found, base.params, base.K):
                 if not in_data or "not in the gradient" in words or "is ignored" in words:
                     yield words.replace("not in the gradient", "not in the step")

@@ -5,6 +5,7 @@ its inputs in place of the right thing, by what is wrong with it in words.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 from minigraph.arrays import Array
 from minigraph.tensor import Tensor
 from minigraph.testing.changes import Traced, changes
+from minigraph.testing.diagnosis.problems import Problem
 from minigraph.testing.diagnosis.rules import Record
 
-__all__ = ["UNNAMED", "Part", "Site", "with_operand", "wrong_rules"]
+__all__ = ["UNNAMED", "Part", "Site", "other_arrays", "other_labels", "with_operand", "wrong_rules"]
 
 Part = Callable[[Any], Any]
 Family = Iterator[tuple[str, Part]]
@@ -30,6 +32,24 @@ def wrong_rules(record: Record, k: int, slot: int) -> dict[str, Part]:
     for family in FAMILIES:
         for words, part in family(site):
             found.setdefault(words, part)
+    return found
+
+
+def other_labels(problem: Problem) -> dict[str, Problem]:
+    """List problems whose labels are in another order, by what that is called."""
+    y, axis = problem.y, problem.axes[1]
+    called = "labels" if y.dtype.kind in "iu" else "targets"
+    found = {}
+    for i in range(y.ndim):
+        whose = "example" if i == axis else "output"
+        for words, other in (
+            (f"the {called} are those of the {whose} before", np.roll(y, 1, axis=i)),
+            (f"the {called} are those of the {whose} after", np.roll(y, -1, axis=i)),
+            (f"the {called} are in the order of the {whose}s reversed", np.flip(y, axis=i)),
+        ):
+            found[words] = replace(problem, y=other)
+    if y.dtype.kind == "f":
+        found["the targets are left out, as if they were 0"] = replace(problem, y=np.zeros_like(y))
     return found
 
 
@@ -131,12 +151,19 @@ def other_operands(site: Site) -> Family:
         if np.ndim(value) == 2:
             words = f"{site.operand(operand)} is reshaped where it should be transposed"
             yield words, partial(with_operand, site, operand, _reshaped(np.asarray(value)))
+            yield from _one_example(site, operand, np.asarray(value))
+        if np.ndim(value):
+            words = f"{site.operand(operand)} is left out, as if it were 1"
+            yield words, partial(with_operand, site, operand, np.ones_like(value))
+        if np.ndim(value) and np.all(value):
+            words = f"{site.operand(operand)} divides where it should multiply, or the reverse"
+            yield words, partial(with_operand, site, operand, 1 / np.asarray(value))
         for name, array in site.record.arrays:
+            words = f"{name} is used in place of {site.operand(operand)}"
             if array.shape == np.shape(value) and not np.array_equal(array, value):
-                words = f"{name} is used in place of {site.operand(operand)}"
                 yield words, partial(with_operand, site, operand, array)
-            elif array.shape == np.shape(value)[::-1] and np.ndim(value) == 2:
-                words = f"{name} is used in place of {site.operand(operand)}"
+            if array.shape == np.shape(value)[::-1] and np.ndim(value) == 2:
+                words += ", transposed" if array.shape == np.shape(value) else ""
                 yield words, partial(with_operand, site, operand, array.T)
     for k, g in site.record.cotangents.items():
         if k != site.k and np.shape(g) == np.shape(site.g) != ():
@@ -145,8 +172,31 @@ def other_operands(site: Site) -> Family:
             yield words, partial(_with_cotangent, site, g)
 
 
+def other_arrays(site: Site) -> dict[str, Array]:
+    """List what a rule gives with another array for one of its operands, of any shape."""
+    found: dict[str, Array] = {}
+    for operand in site.traced(site.g).used:
+        for name, array in site.record.arrays:
+            for value in {array.shape: array, array.shape[::-1]: array.T}.values():
+                words = f"{name} is used in place of {site.operand(operand)}"
+                try:
+                    found.setdefault(words, np.asarray(with_operand(site, operand, value, site.g)))
+                except ValueError:
+                    continue
+    return found
+
+
 def _reshaped(array: Array) -> Array:
     return array.reshape(array.shape[::-1]).T
+
+
+def _one_example(site: Site, operand: str, value: Array) -> Family:
+    """Take one row or column of an operand for all of them."""
+    for axis, lines in ((0, "rows"), (1, "columns")):
+        for which, place in (("first", 0), ("last", -1)):
+            line = np.take(value, [place], axis=axis)
+            words = f"the {which} of the {lines} of {site.operand(operand)} stands for all of them"
+            yield words, partial(with_operand, site, operand, np.broadcast_to(line, value.shape))
 
 
 def with_operand(site: Site, name: str, value: Array, g: Any) -> Any:
@@ -167,8 +217,9 @@ def factors_on_the_gradient(site: Site) -> Family:
             mask = np.zeros(shape[axis])
             mask[place] = 1.0
             mask = mask.reshape(-1, *[1] * (np.ndim(site.g) - axis - 1))
-            words = f"only the {which} {'row' if axis == 0 else 'column'} of ∂{site.b} counts"
-            yield words, partial(_scaled_above, site, mask)
+            line = f"the {which} {'row' if axis == 0 else 'column'} of ∂{site.b}"
+            yield f"only {line} counts", partial(_scaled_above, site, mask)
+            yield f"{line} is left out", partial(_scaled_above, site, 1 - mask)
     for name, array in site.record.arrays:
         try:
             fits = np.broadcast_shapes(array.shape, shape) == shape
@@ -198,11 +249,14 @@ def _scaled_above(site: Site, factor: Array, g: Any) -> Any:
 def wrong_derivatives(site: Site) -> Family:
     """Give wrong derivatives of a function of each entry."""
     x, y = site.x, site.y
-    if np.shape(x) != np.shape(y) or np.ndim(y) == 0 or len(site.node.formulas) != 1:
+    if np.shape(x) != np.shape(y) or np.ndim(y) == 0 or len(site.node.inputs) != 1:
         return
     a, b, op = site.a, site.b, site.op.name
     yield f"the derivative of {op} is missing", lambda g: g
     right = site.record.rule(site.k, site.slot).removeprefix(f"∂{b} * ")
+    if op == "relu":
+        right = f"({a} > 0)"
+    K = site.record.problem.K
     guesses: dict[str, Part] = {
         f"({a} > 0)": lambda g: g * (x > 0),
         f"({a} < 0), the inverse": lambda g: g * (x < 0),
@@ -214,6 +268,7 @@ def wrong_derivatives(site: Site) -> Family:
         f"(1 - {b}**2)": lambda g: g * (1 - y**2),
         f"(1 - {b})**2": lambda g: g * (1 - y) ** 2,
         f"(1 + {b})": lambda g: g * (1 + y),
+        f"{b} * (1 + {b})": lambda g: g * y * (1 + y),
         f"(1 + {b}**2)": lambda g: g * (1 + y**2),
         f"{b}**2": lambda g: g * y**2,
         f"(1 - {a}**2)": lambda g: g * (1 - x**2),
@@ -231,6 +286,9 @@ def wrong_derivatives(site: Site) -> Family:
             f"that of a leaky {op}, {leak} where {a} < 0": partial(_leaky, x, leak)
             for leak in LEAKS
         },
+        f"({a} > 0) alone, without the gradient from above": lambda g: (x > 0) / K,
+        f"whether the row of {a} has a sum > 0": lambda g: g * (_row_sums(x, -1) > 0),
+        f"whether the column of {a} has a sum > 0": lambda g: g * (_row_sums(x, 0) > 0),
         f"({b} > 0) of any entry in the row": lambda g: g * (y > 0).any(axis=-1, keepdims=True),
         f"({b} > 0) of any entry in the column": lambda g: g * (y > 0).any(axis=0, keepdims=True),
     }
@@ -240,6 +298,11 @@ def wrong_derivatives(site: Site) -> Family:
         if array.shape == np.shape(y) and name not in (a, b):
             said = f"the derivative of {op} is taken at {name}, should be at {a}"
             yield said, partial(_derivative_at, site, array)
+
+
+def _row_sums(x: Array, axis: int) -> Array:
+    sums: Array = x.sum(axis=axis, keepdims=True)
+    return sums
 
 
 def _leaky(x: Array, leak: float, g: Any) -> Any:
@@ -275,8 +338,9 @@ def factors_on_a_bias(site: Site) -> Family:
                     (f"the sum of {name}'s {which}s", array.sum(axis=axis, keepdims=True)),
                     (f"the mean of {name}'s {which}s", array.mean(axis=axis, keepdims=True)),
                 ):
-                    said = f"it is multiplied by {words}: a bias has no such factor"
-                    yield said, partial(_scaled_bias, shape, factor)
+                    if not np.allclose(factor, 1):
+                        said = f"it is multiplied by {words}: a bias has no such factor"
+                        yield said, partial(_scaled_bias, shape, factor)
 
 
 def _scaled_bias(shape: tuple[int, ...], factor: Array, g: Any) -> Any:
@@ -322,6 +386,7 @@ def softmax_errors(site: Site) -> Family:
         / shifted.sum()
         - onehot,
         "the labels of all examples are subtracted from each": p - onehot.sum(axis=0),
+        "1 is subtracted from each at the labels of all examples": p - onehot.max(axis=0),
         "exp, shifted, is not divided by its sum": shifted - onehot,
         "1 is subtracted from all probabilities, not from that of the label only": p - 1,
         "only the entry of the label is kept; those of the other classes are missing": (
@@ -347,10 +412,6 @@ def softmax_errors(site: Site) -> Family:
         inside = (t + shift >= 0) & (t + shift < m)
         lost[np.arange(n)[inside], (t + shift)[inside]] = 1
         guesses[f"the labels are shifted by {shift:+d}, those beyond the last are lost"] = p - lost
-        guesses[f"the label of {'the next' if shift > 0 else 'another'} example is taken"] = (
-            p - np.roll(onehot, -shift, axis=0)
-        )
-    guesses["the labels are in the order of the examples reversed"] = p - onehot[::-1]
     for words, value in guesses.items():
         yield words, partial(_scaled_error, value / n)
 
@@ -360,8 +421,8 @@ def _scaled_error(value: Array, g: Any) -> Any:
 
 
 FAMILIES = (
-    changed_formulas,
     wrong_derivatives,
+    changed_formulas,
     softmax_errors,
     factors_on_a_bias,
     other_operands,
