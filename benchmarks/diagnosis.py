@@ -2,9 +2,8 @@
 
     python benchmarks/diagnosis.py [--architecture columns] [--without-graph]
 
-For each mistake in a gradient: are just those parameters called wrong that are, and is a cause
-named? Then the right programs on many seeds: is anything accused? Whether a sentence fits its cause
-is for a reader to judge: --show prints all.
+For each mistake in a gradient: are just those parameters called wrong that are, is the cause named
+for each, or is another? Then the right programs on many seeds: is anything accused?
 """
 
 import argparse
@@ -13,7 +12,7 @@ import warnings
 from collections import Counter
 
 from minigraph.testing import Diagnosis, check_bprop
-from minigraph.testing.mistakes import ARCHITECTURES, LIBRARY, Mistake, load
+from minigraph.testing.mistakes import ARCHITECTURES, LIBRARY, Mistake, load, naming
 
 
 def diagnosed(what: Mistake | str, with_graph: bool = True, seed: int = 0) -> Diagnosis:
@@ -35,7 +34,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     names = [args.architecture] if args.architecture else list(ARCHITECTURES)
     total: Counter[str] = Counter()
-    print(f"{'':10}{'mistakes':>10}{'detected':>10}{'where':>8}{'named':>8}{'slowest, s':>12}")
+    print(
+        f"{'':10}{'mistakes':>10}{'detected':>10}{'where':>8}{'named':>8}"
+        f"{'misnamed':>10}{'slowest, s':>12}"
+    )
     for name in names:
         count: Counter[str] = Counter()
         slowest = 0.0
@@ -49,15 +51,19 @@ def main() -> None:
             count["mistakes"] += 1
             count["detected"] += not diagnosis.ok
             count["where"] += set(wrong) == set(mistake.causes) & set(diagnosis.verdicts)
-            count["named"] += bool(wrong) and all(v.causes for v in wrong.values())
+            if not diagnosis.ok:
+                count[naming(mistake, diagnosis.verdicts)] += 1
             if args.show:
                 print(f"\n{mistake.name}: {dict(mistake.causes)}\n{diagnosis}")
-        numbers = [count[key] for key in ("mistakes", "detected", "where", "named")]
-        print(f"{name:10}{numbers[0]:10}{numbers[1]:10}{numbers[2]:8}{numbers[3]:8}{slowest:12.1f}",
-              flush=True)  # fmt: skip
+        numbers = [count[key] for key in ("mistakes", "detected", "where", "named", "misnamed")]
+        print(
+            f"{name:10}{numbers[0]:10}{numbers[1]:10}{numbers[2]:8}{numbers[3]:8}"
+            f"{numbers[4]:10}{slowest:12.1f}",
+            flush=True,
+        )
         total += count
     print(f"{'all':10}{total['mistakes']:10}{total['detected']:10}{total['where']:8}"
-          f"{total['named']:8}")  # fmt: skip
+          f"{total['named']:8}{total['misnamed']:10}")  # fmt: skip
     accused = sum(
         not diagnosed(name, not args.without_graph, seed).ok
         for name in names

@@ -1,11 +1,13 @@
 """Backward passes written by hand, and a library of the mistakes that people make in them.
 
 `ARCHITECTURES` names programs in plain NumPy that are right, `LIBRARY` lists mistakes in them with
-their causes, and `load` gives either as a module. `CAUSES` is the vocabulary.
+their causes, and `load` gives either as a module. `CAUSES` is the vocabulary, `SENTENCES` what the
+diagnosis says of each, and `naming` tells whether it did.
 """
 
 from minigraph.testing.mistakes.loading import ARCHITECTURES, load, source
 from minigraph.testing.mistakes.mistake import CAUSES, Mistake
+from minigraph.testing.mistakes.sentences import SENTENCES, naming
 from minigraph.testing.mistakes.tables import (
     columns,
     columns_calls,
@@ -16,7 +18,16 @@ from minigraph.testing.mistakes.tables import (
     rows,
 )
 
-__all__ = ["ARCHITECTURES", "CAUSES", "LIBRARY", "Mistake", "load", "source"]
+__all__ = [
+    "ARCHITECTURES",
+    "CAUSES",
+    "LIBRARY",
+    "SENTENCES",
+    "Mistake",
+    "load",
+    "naming",
+    "source",
+]
 
 LIBRARY: tuple[Mistake, ...] = (
     *columns.MISTAKES,

@@ -1,9 +1,9 @@
 """What the diagnosis is expected to say of each cause, and whether it does."""
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
-from minigraph.testing.diagnosis.verdicts import Diagnosis
 from minigraph.testing.mistakes.mistake import Mistake
 
 __all__ = ["SENTENCES", "naming"]
@@ -74,16 +74,17 @@ SENTENCES: dict[str, str] = {
 VAGUE = r"no known cause|changes it, but not the slope|the term of \S+ is wrong|^its shape is"
 
 
-def naming(mistake: Mistake, diagnosis: Diagnosis) -> Literal["named", "unnamed", "misnamed"]:
-    """Tell whether a diagnosis gives the cause of each wrong gradient.
+def naming(
+    mistake: Mistake, verdicts: Mapping[str, tuple[str, tuple[str, ...]]]
+) -> Literal["named", "unnamed", "misnamed"]:
+    """Tell whether the verdicts of a diagnosis give the cause of each wrong gradient.
 
-    It does if one of the causes that it names for each parameter is the one that the mistake has
-    there, or gives the same numbers. It misnames if for one of them all that it names are others.
+    They do if one of the causes named for each parameter is the one that the mistake has
+    there, or gives the same numbers. They misname if for one of them all that is named is another.
     """
     found = set()
     for name, cause in mistake.causes.items():
-        verdict = diagnosis.verdicts.get(name)
-        said = verdict.causes if verdict else ()
+        _, said = verdicts.get(name, ("", ()))
         expected = "|".join(SENTENCES[c] for c in (cause, *mistake.also) if c in SENTENCES)
         if any(re.search(expected, words) for words in said):
             found.add("named")
