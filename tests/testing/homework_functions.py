@@ -12,6 +12,9 @@ Names, comments that compute nothing left out, and globals are the homework's. B
 of the notebook and turn arrays into matrices and back.
 """
 
+# Not to be tidied:
+# ruff: noqa: F841, RET504, RUF059, SIM108, SIM300
+
 import numpy as np
 
 n = 1100  # of the notebook: all rows of the two circles
@@ -186,7 +189,7 @@ def prol_k(x, k):  # x is a matrix of 1 row, then prolong x to a matrix of k row
 
 
 def fprop_k_m(x, y, w1, b1, w2, b2, k, i):
-    b1_m = prol_k(b1.T, k).T  # noqa: F841
+    b1_m = prol_k(b1.T, k).T
     ha = w1 * x[:, i : i + k] + b1
     hs = rect(ha)
     b2 = prol_k(b2.T, k).T
@@ -237,7 +240,7 @@ def bprop_k_m(m, x, y, w1, b1, w2, b2, k, i):
 
 
 def fprop_error(x, y, w1, b1, w2, b2, k, i):
-    b1_m = prol_k(b1.T, k).T  # noqa: F841
+    b1_m = prol_k(b1.T, k).T
     ha = w1 * x[:, i : i + k] + b1
     hs = rect(ha)
     b2 = prol_k(b2.T, k).T

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from minigraph.testing.diagnosis.measuring import Measured
+from minigraph.testing.diagnosis.problems import Maker
+from minigraph.testing.diagnosis.subject import Subject
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -84,28 +88,36 @@ class Power:
 
 
 def probe_power(
-    check: Callable[[Callable[..., Any], Callable[..., Any]], Any],
+    check: Callable[[Callable[..., Any], Callable[..., Any]], Any] | Mapping[str, int],
     mistakes: Iterable[Mistake] | None = None,
     *,
     architecture: str = "columns",
+    penalties: Sequence[float] | None = None,
+    seed: int = 0,
 ) -> Power:
     """Run a test of a backward pass on right and wrong ones, to see what it would miss.
 
     A test that compares a gradient with differences on one example, with as many inputs as
-    outputs, and without penalties, misses more than half of all mistakes.
+    outputs, and without penalties, misses about half of all mistakes.
 
     Parameters
     ----------
-    check : callable
+    check : callable, or dict of str to int
         ``check(fprop, bprop) -> bool``, your own test: True, or nothing, if they look right. A
         mistake is noticed by False, by an AssertionError, and also by another exception. `fprop`
         and `bprop` take ``(params, x, y, lam)`` as those of `minigraph.testing.mistakes`.
+        Or sizes, such as ``{"d": 2, "dh": 2, "m": 2, "K": 1}``: then the test is to compare the
+        gradients with slopes of the loss at one point of these sizes.
     mistakes : iterable of Mistake, optional
         By default, all of the architecture in `minigraph.testing.mistakes.LIBRARY`.
     architecture : str
         One of `minigraph.testing.mistakes.ARCHITECTURES`. "columns" is a hidden layer of relu and a
         softmax, with examples as columns: W1 is dh x d, b1 dh x 1, W2 m x dh, b2 m x 1, x d x K, y
         (K,) holds integers, lam has four penalties.
+    penalties : sequence of float, optional
+        With sizes: the λ at that point, by default 0.
+    seed : int
+        With sizes: decides the point.
 
     Returns
     -------
@@ -132,10 +144,19 @@ def probe_power(
     >>> power = probe_power(check)
     >>> power.accepts_right, power.share < 0.5
     (True, True)
+
+    The sizes of the homework's check, and better ones:
+
+    >>> for sizes in ({"d": 2, "dh": 2, "m": 2, "K": 1}, {"d": 3, "dh": 5, "m": 4, "K": 6}):
+    ...     print(probe_power(sizes).share < 0.65)
+    True
+    False
     """
     from minigraph.testing.mistakes import LIBRARY, load
 
     right = load(architecture)  # says which there are
+    if isinstance(check, Mapping):
+        check = _comparison(right, check, penalties, seed)
     chosen = tuple(LIBRARY if mistakes is None else mistakes)
     chosen = tuple(m for m in chosen if m.architecture == architecture)
     if not chosen:
@@ -149,6 +170,25 @@ def probe_power(
         elif raised and not raised.startswith("AssertionError"):
             broken[mistake.name] = raised
     return Power(accepts, reason, chosen, tuple(missed), broken)
+
+
+def _comparison(
+    right: ModuleType, sizes: Mapping[str, int], penalties: Sequence[float] | None, seed: int
+) -> Callable[..., bool]:
+    """Make the test that compares gradients with slopes at one point."""
+    maker = Maker(right.params, right.batch, right.PENALTIES, right.AXIS, seed)
+    if unknown := sorted(set(sizes) - set(maker.sizes)):
+        known = ", ".join(maker.sizes)
+        raise ValueError(f"probe_power: no size is called {', '.join(unknown)}; there are {known}")
+    if penalties is not None and len(penalties) != right.PENALTIES:
+        raise ValueError(f"probe_power: {right.PENALTIES} penalties, not {len(penalties)}")
+    problem = maker.problem("these sizes", penalties or (), **sizes)
+
+    def check(fprop: Callable[..., Any], bprop: Callable[..., Any]) -> bool:
+        case = Measured(Subject(fprop, bprop), problem)
+        return all(case.agrees(name) for name in problem.params)
+
+    return check
 
 
 def _passes(check: Callable[..., Any], program: ModuleType) -> tuple[bool, str]:
