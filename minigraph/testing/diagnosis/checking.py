@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from minigraph.testing.diagnosis.conventions import choices_at_kinks
 from minigraph.testing.diagnosis.counterexamples import smallest
 from minigraph.testing.diagnosis.losses import blind_spots, loss_remarks, what_the_loss_is
 from minigraph.testing.diagnosis.matching import matching, misshapen
 from minigraph.testing.diagnosis.measuring import Measured, measured_on, unusable_in_part
 from minigraph.testing.diagnosis.penalties import penalty_causes, shares
 from minigraph.testing.diagnosis.problems import Maker, Problem, usual
+from minigraph.testing.diagnosis.repeats import repeated_forwards
 from minigraph.testing.diagnosis.rules import Change, Record
 from minigraph.testing.diagnosis.signatures import (
     LEFT_OUT,
@@ -139,7 +141,12 @@ class _Check:
             for name in self.names:
                 self.diagnosis.verdicts.setdefault(name, Verdict("cannot tell"))
             return
-        self.diagnosis.notes = [what_the_loss_is(subject, self.cases[0]), *maker.notes()]
+        self.diagnosis.notes = [
+            what_the_loss_is(subject, self.cases[0]),
+            *choices_at_kinks(subject, maker),
+            *repeated_forwards(subject, self.cases[0].problem),
+            *maker.notes(),
+        ]
         self.diagnosis.blind_spots = blind_spots(maker, self.cases)
 
     def _measured(self, problems: Sequence[Problem]) -> list[Measured]:

@@ -10,7 +10,7 @@ from minigraph.arrays import Array
 from minigraph.testing.diagnosis.problems import Problem
 from minigraph.testing.diagnosis.subject import Subject, Unusable
 
-__all__ = ["Measured", "close", "measured_on", "unusable_in_part"]
+__all__ = ["Measured", "close", "measured_on", "sides", "unusable_in_part"]
 
 STEPS = (2.0**-15, 2.0**-18, 2.0**-11)  # relative to the size of a parameter
 ENOUGH = 1e-8  # so small an error, by the slope, needs no other step
@@ -141,3 +141,11 @@ def _quotients(
         moved[place] += sign * h
         ends.append(subject.loss(problem.moved(name, moved)))
     return (ends[0] - loss) / h, (loss - ends[1]) / h
+
+
+def sides(subject: Subject, problem: Problem, name: str, place: Any) -> tuple[float, float]:
+    """Give the slopes to the right and to the left, as near as differences come to them."""
+    h, loss = STEPS[0], subject.loss(problem)
+    long = _quotients(subject, problem, name, place, h, loss)
+    short = _quotients(subject, problem, name, place, h / 2, loss)
+    return 2 * short[0] - long[0], 2 * short[1] - long[1]
