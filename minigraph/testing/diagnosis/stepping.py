@@ -1,5 +1,6 @@
 """What is wrong with a training step written by hand: its gradient, its size, its side effects."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,11 @@ import numpy as np
 
 from minigraph.testing.diagnosis.losses import blind_spots, what_the_loss_is
 from minigraph.testing.diagnosis.measuring import Measured, close, measured_on, unusable_in_part
+from minigraph.testing.diagnosis.momentum import (
+    find_momentum,
+    momentum_causes,
+    momentum_in_words,
+)
 from minigraph.testing.diagnosis.penalties import penalty_causes, shares
 from minigraph.testing.diagnosis.problems import Maker, Problem, usual
 from minigraph.testing.diagnosis.rates import learning_rate
@@ -38,8 +44,9 @@ def check_step(
     Parameters
     ----------
     step : callable
-        ``step(params, x, y, lam) -> {name: new value}``, one step of gradient descent without
-        momentum; `lam` may be left out. It may return None if it changes `params` in place.
+        ``step(params, x, y, lam) -> {name: new value}``, one step of gradient descent; `lam` may be
+        left out. It may return None if it changes `params` in place. With momentum, it keeps the
+        velocity itself, from call to call; then μ is inferred too, of Nesterov's forms as well.
     fprop : callable
         ``fprop(params, x, y, lam) -> loss`` in NumPy; `lam` may be left out.
     params, batch, penalties, axis, seed
@@ -89,10 +96,11 @@ class _Check:
         self.subject, self.maker = subject, maker
         self.diagnosis = Diagnosis("step")
         problems = list(usual(maker))
+        self.names = list(problems[0].params)
         try:
+            problems = self._find_momentum(problems)
             self.cases = self._measured(problems)
             self.plain = [case for case in self.cases if not any(case.problem.lam)]
-            self.names = list(problems[0].params)
             unsteady = self._unsteady()
             self._divide()
             for name in self.names:
@@ -102,7 +110,7 @@ class _Check:
             self.diagnosis.notes += [what_the_loss_is(subject, self.cases[0]), *maker.notes()]
         except Unusable as error:
             self.diagnosis.remarks.append(str(error))
-            for name in problems[0].params:
+            for name in self.names:
                 self.diagnosis.verdicts.setdefault(name, Verdict("cannot tell"))
             return
         if subject.in_place:
@@ -111,7 +119,20 @@ class _Check:
             self.diagnosis.notes.append(
                 "step returns the dict that it was given: keep a copy of the best parameters"
             )
-        self.diagnosis.blind_spots = blind_spots(maker, self.cases)
+        self.diagnosis.blind_spots += blind_spots(maker, self.cases)
+
+    def _find_momentum(self, problems: list[Problem]) -> list[Problem]:
+        """Look for a velocity; if there is one, leave out problems that it has no shapes for."""
+        with contextlib.suppress(Unusable):  # said when it is measured
+            find_momentum(self.subject, self.names, *problems[:2])
+        if not self.subject.momentum:
+            return problems
+        fitting = [p for p in problems if _shapes(p) == _shapes(problems[0])]
+        if len(fitting) < len(problems):
+            self.diagnosis.blind_spots.append(
+                "step keeps a velocity for each parameter, so other sizes of these were not tried"
+            )
+        return fitting
 
     def _measured(self, problems: Sequence[Problem]) -> list[Measured]:
         found, failed = measured_on(self.subject, problems)
@@ -126,7 +147,8 @@ class _Check:
         one, two = self.subject.new(first), self.subject.new(first)
         self.subject.new(last)
         three = self.subject.new(first)
-        found = {n for n in self.names if not same(one, two, n) or not same(one, three, n)}
+        names = [n for n in self.names if n not in self.subject.momentum]
+        found = {n for n in names if not same(one, two, n) or not same(one, three, n)}
         if found:
             self.diagnosis.remarks.append(
                 f"{', '.join(n for n in self.names if n in found)}: taken again from the same "
@@ -141,11 +163,11 @@ class _Check:
         self.subject.eta = eta
         for case in self.cases:
             case.given = {name: value / eta for name, value in case.given.items()}
-        self.diagnosis.notes.append(words)
+        self.diagnosis.notes += [words, *momentum_in_words(self.subject)]
 
     def _agrees(self, case: Measured, name: str) -> bool:
         """Compare, and allow for what is lost in θ - θ'."""
-        lost = 4 * np.finfo(float).eps * np.abs(case.problem.params[name]) / self.subject.eta
+        lost = 8 * np.finfo(float).eps * np.abs(case.problem.params[name]) / self.subject.eta
         return close(case.given[name], case.slope(name), case.error(name) + lost)
 
     def _judge(self, name: str, unsteady: set[str]) -> None:
@@ -162,6 +184,8 @@ class _Check:
             line = worst(off[0].given[name], off[0].slope(name), name, off[0].problem.label)
             self.diagnosis.evidence.append(line.replace(": given", ": (θ - θ')/η is", 1))
             self.diagnosis.expected[name] = ("", off[0].slope(name))
+        elif causes := tuple(momentum_causes(name, self.subject)):
+            verdict = Verdict("wrong", causes)
         else:
             verdict = Verdict("right")
         self.diagnosis.verdicts[name] = verdict
@@ -169,7 +193,9 @@ class _Check:
     def _causes(self, name: str, off: list[Measured]) -> Iterator[str]:
         in_data = any(case in self.plain for case in off)
         if in_data:
-            yield from step_causes(name, self.names, self.subject, self.plain)
+            yield from momentum_causes(name, self.subject)
+            if name not in self.subject.shared:
+                yield from step_causes(name, self.names, self.subject, self.plain)
         lam = self.maker.lambdas()
         if not lam:
             return
@@ -179,3 +205,7 @@ class _Check:
             for words in penalty_causes(name, found, base.params, base.K):
                 if not in_data or "not in the gradient" in words or "is ignored" in words:
                     yield words.replace("not in the gradient", "not in the step")
+
+
+def _shapes(problem: Problem) -> dict[str, tuple[int, ...]]:
+    return {name: value.shape for name, value in problem.params.items()}

@@ -35,6 +35,14 @@ class StepSubject(Subject):
         Whether the new parameters were in the dict that was given.
     dtypes : dict of str to dtype
         Of the new parameters.
+    momentum : dict of str to float
+        μ, by parameter that has a velocity.
+    share : dict of str to float
+        How much of the gradient itself is in a step, besides that in the velocity.
+    shared : dict of str to str
+        The other parameter that has the same velocity.
+    ahead : float
+        μ, where the gradient is taken at θ less μ times the step before.
     """
 
     def __init__(self, fprop: Callable[..., Any], step: Callable[..., Any]) -> None:
@@ -42,6 +50,10 @@ class StepSubject(Subject):
         self.eta = 1.0
         self.in_place = self.same_dict = False
         self.dtypes: dict[str, np.dtype[Any]] = {}
+        self.momentum: dict[str, float] = {}
+        self.share: dict[str, float] = {}
+        self.shared: dict[str, str] = {}
+        self.ahead = 0.0
 
     def take(self, problem: Problem) -> tuple[Problem, dict[Any, Any]]:
         """Give the arrays that were handed to the step, as they are now, and the new parameters."""
@@ -67,17 +79,33 @@ class StepSubject(Subject):
         _, returned = self.take(problem)
         return {name: _numbers(name, returned[name]) for name in problem.params if name in returned}
 
-    def gradients(self, problem: Problem) -> dict[str, Any]:
-        """Give (θ - θ')/η; where the shape has changed, nothing but the new shape can be told."""
+    def taken(self, problem: Problem) -> dict[str, Array]:
+        """Give θ - θ'; where the shape has changed, nothing but the new shape can be told."""
         found = {}
         with np.errstate(all="ignore"):
             for name, value in self.new(problem).items():
                 old = problem.params[name]
                 self.dtypes[name] = value.dtype
                 same_shape = value.shape == old.shape
-                taken = old - value if same_shape else np.full(value.shape, np.nan)
-                found[name] = taken / self.eta
+                found[name] = old - value if same_shape else np.full(value.shape, np.nan)
         return found
+
+    def gradients(self, problem: Problem) -> dict[str, Any]:
+        """Give (θ - θ')/η, without what comes from the velocity."""
+        before = self.taken(problem) if self.momentum else {}
+        found = {}
+        with np.errstate(all="ignore"):
+            for name, taken in self.taken(self.ahead_of(problem, before, self.ahead)).items():
+                mu = self.momentum.get(name)
+                found[name] = (taken if mu is None else taken - mu * before[name]) / self.eta
+        return found
+
+    def ahead_of(self, problem: Problem, step: Mapping[str, Array], mu: float) -> Problem:
+        """Move the parameters so that, where a step looks ahead, it looks at those of `problem`."""
+        if not mu:
+            return problem
+        moved = {n: np.asarray(v + mu * step.get(n, 0.0)) for n, v in problem.params.items()}
+        return replace(problem, params=moved)
 
 
 def _numbers(name: str, value: Any) -> Array:
