@@ -3,6 +3,7 @@
 from minigraph.saving import DamagedFile
 from minigraph.train.fitting import fit
 from minigraph.train.log import History, OtherRun, read_log
+from minigraph.train.loops import Watch
 from minigraph.train.measuring import evaluate
 from minigraph.train.watching import NonFiniteLoss, TrainingWarning
 
@@ -12,6 +13,7 @@ __all__ = [
     "NonFiniteLoss",
     "OtherRun",
     "TrainingWarning",
+    "Watch",
     "evaluate",
     "fit",
     "read_log",

@@ -15,10 +15,13 @@ of the notebook and turn arrays into matrices and back.
 # Not to be tidied:
 # ruff: noqa: F841, RET504, RUF059, SIM108, SIM300
 
+import time
+
 import numpy as np
 
 n = 1100  # of the notebook: all rows of the two circles
 d = dh = m = 2
+XM_train = np.broadcast_to(0.0, (60000, 784))  # the shape of Fashion-MNIST's is all that is read
 
 
 # P1
@@ -234,6 +237,34 @@ def bprop_k_m(m, x, y, w1, b1, w2, b2, k, i):
         grad_w1,
         np.sum(grad_b1, axis=1) / k,
     )
+
+
+# P8
+
+
+def mnist_loop_all(x, y, w1, b1, w2, b2, dh, m):
+    start = time.time()
+    num = int(np.shape(XM_train)[1] / 100)
+    for i in range(num):
+        k = np.arange(i * 100, (i + 1) * 100)
+        fprop_k_loop(x, y, w1, b1, w2, b2, k)
+        goa_m, gw2_m, gb2_m, ghs_m, gha_m, gw1_m, gb1_m = bprop_k_loop(
+            m, x, y, w1, b1, w2, b2, k, dh
+        )
+    end = time.time()
+    running_time = end - start
+    return running_time
+
+
+def mnist_matrix_all(x, y, w1, b1, w2, b2, dh, m):
+    start = time.time()
+    num = int(np.shape(XM_train)[1] / 100)
+    for i in range(num):
+        fprop_k_m(x, y, w1, b1, w2, b2, 100, i * 100)
+        bprop_k_m(m, x, y, w1, b1, w2, b2, 100, i * 100)
+    end = time.time()
+    running_time = end - start
+    return running_time
 
 
 # P9
