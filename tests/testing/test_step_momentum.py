@@ -127,6 +127,49 @@ def test_a_velocity_that_is_changed_in_place_with_the_parameters_is_right():
     assert diagnosis.ok, str(diagnosis)
 
 
+def test_a_parameter_that_the_loss_does_not_use_is_not_blamed():
+    def gradient(p, x, y):
+        return {**gradients(p, x, y), "unused": np.zeros(3)}
+
+    diagnosis = check_step(
+        with_velocity(heavy_ball, gradient), fprop,
+        lambda s, rng: {**params(s, rng), "unused": rng.normal(size=3)}, batch,
+    )  # fmt: skip
+    assert diagnosis.ok, str(diagnosis)
+    assert note(diagnosis, "momentum μ = 0.9")
+
+
+def test_a_parameter_that_is_not_updated_is_said_to_be_so_and_no_more():
+    moving = with_velocity(heavy_ball)
+    diagnosis = check(lambda p, x, y: {**moving(p, x, y), "W2": p["W2"].copy()})
+    assert diagnosis.verdicts["W2"].causes == ("it is not updated",)
+    assert diagnosis.verdicts["W1"].status == "right"
+
+
+def test_arrays_in_place_of_functions_are_enough():
+    rng = np.random.default_rng(0)
+    sizes = {"d": 3, "dh": 5, "K": 6}
+    step = with_velocity(heavy_ball)
+    diagnosis = check_step(step, fprop, params(sizes, rng), batch(sizes, rng), axis="rows")
+    assert diagnosis.ok, str(diagnosis)
+    assert note(diagnosis, "momentum μ = 0.9")
+
+
+@pytest.mark.parametrize("broken", range(1, 12))
+def test_a_step_with_momentum_that_breaks_later_does_not_raise(broken):
+    moving, calls = with_velocity(heavy_ball), [0]
+
+    def step(p, x, y):
+        new = moving(p, x, y)
+        calls[0] += 1
+        if calls[0] > broken:
+            del new["W1"]
+            new["b1"] = new["b1"][:, None] + new["b1"]
+        return new
+
+    assert not check(step).ok
+
+
 def test_a_state_that_is_passed_is_kept_by_a_few_lines():
     def step_of(p, x, y, v):
         v = {n: MU * v.get(n, 0.0) + g for n, g in gradients(p, x, y).items()}

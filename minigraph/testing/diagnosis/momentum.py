@@ -38,6 +38,7 @@ def find_momentum(
             found = {n: mu for n, mu in found.items() if abs(mu - ahead) < 1e-5}
         if found:
             subject.momentum, subject.ahead = found, ahead
+            subject.without = {n for n in names if _is_constant(n, problem, steps)}
             break
         if not any(np.any(steps[1][n] != steps[0][n]) for n in names if _usable(n, problem, steps)):
             return  # it keeps nothing
@@ -51,6 +52,13 @@ def _usable(name: str, problem: Problem, steps: Sequence[dict[str, Array]]) -> b
         name in step and step[name].shape == shape and np.isfinite(step[name]).all()
         for step in steps
     )
+
+
+def _is_constant(name: str, problem: Problem, steps: Sequence[dict[str, Array]]) -> bool:
+    """Tell that a parameter has no velocity; one that does not move may have."""
+    if not _usable(name, problem, steps) or not steps[0][name].any():
+        return False
+    return all(np.array_equal(step[name], steps[0][name]) for step in steps)
 
 
 def _factor(name: str, problem: Problem, steps: Sequence[dict[str, Array]]) -> float | None:
@@ -71,6 +79,7 @@ def _factor(name: str, problem: Problem, steps: Sequence[dict[str, Array]]) -> f
 def _find_form(subject: StepSubject, problem: Problem, other: Problem) -> None:
     """Tell from the first step after another gradient how the velocity is used."""
     steps = [subject.taken(p) for p in (problem, problem, other, other)]
+    subject.momentum = {n: mu for n, mu in subject.momentum.items() if _usable(n, problem, steps)}
     seen = {
         name: _Change.of([step[name] for step in steps], mu)
         for name, mu in subject.momentum.items()
@@ -156,7 +165,9 @@ def momentum_causes(name: str, subject: StepSubject) -> Iterator[str]:
         )
         return
     if mu is None:
-        yield f"it has no momentum, where {', '.join(subject.momentum)} have μ = {usual:.4g}"
+        if name in subject.without:
+            others = ", ".join(subject.momentum)
+            yield f"it has no momentum, where {others} have μ = {usual:.4g}"
         return
     if abs(mu - 1) < 1e-6:
         yield (

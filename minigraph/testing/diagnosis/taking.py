@@ -37,6 +37,8 @@ class StepSubject(Subject):
         Of the new parameters.
     momentum : dict of str to float
         μ, by parameter that has a velocity.
+    without : set of str
+        Parameters that have none, where others do.
     share : dict of str to float
         How much of the gradient itself is in a step, besides that in the velocity.
     shared : dict of str to str
@@ -51,6 +53,7 @@ class StepSubject(Subject):
         self.in_place = self.same_dict = False
         self.dtypes: dict[str, np.dtype[Any]] = {}
         self.momentum: dict[str, float] = {}
+        self.without: set[str] = set()
         self.share: dict[str, float] = {}
         self.shared: dict[str, str] = {}
         self.ahead = 0.0
@@ -96,8 +99,10 @@ class StepSubject(Subject):
         found = {}
         with np.errstate(all="ignore"):
             for name, taken in self.taken(self.ahead_of(problem, before, self.ahead)).items():
-                mu = self.momentum.get(name)
-                found[name] = (taken if mu is None else taken - mu * before[name]) / self.eta
+                mu, last = self.momentum.get(name), before.get(name)
+                if mu is not None and last is not None and last.shape == taken.shape:
+                    taken = taken - mu * last
+                found[name] = taken / self.eta
         return found
 
     def ahead_of(self, problem: Problem, step: Mapping[str, Array], mu: float) -> Problem:
