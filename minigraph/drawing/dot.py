@@ -1,6 +1,7 @@
 """A picture as DOT text: one statement a line, attributes in fixed order, the same bytes always."""
 
 import html
+import textwrap
 
 from minigraph.drawing.picture import Arrow, Box, Picture
 from minigraph.drawing.recording import Scope
@@ -63,13 +64,16 @@ def _box(box: Box) -> str:
     rows += [f'<font color="{GREY}">{safe(row, 60)}</font>' for row in box.grey]
     rows.append(safe(box.value, 60))
     rows.append(f'<font color="{BACKWARD}">{safe(box.gradient, 60)}</font>' * bool(box.gradient))
+    rows += [f'<font color="{BACKWARD}">{safe(line, 60)}</font>' for line in _mark(box.mark)]
     label = "".join(f'{row}<br align="left"/>' for row in rows if row)
     style = dict(STYLES[box.kind])
     if box.has_output:
         style["fillcolor"], style["color"] = (STYLES["output"][k] for k in ("fillcolor", "color"))
     if box.broken:
         style["fillcolor"] = NAN
-    if box.broken or box.focus:
+    if box.mark:
+        style["color"] = BACKWARD
+    if box.broken or box.focus or box.mark:
         style["penwidth"] = "2.4" if "peripheries" in style else "4"  # two of 4 would be one band
     written = ", ".join(f'{name}="{value}"' for name, value in style.items())
     name = box.id.replace("c", "f")  # a folder has its cluster's id, but cannot have its name
@@ -85,13 +89,20 @@ def _arrow(arrow: Arrow, backward: bool) -> str:
         tooltip = safe(arrow.tooltip, 400)
         attributes.append(f'tooltip="{tooltip}"')
         attributes += [f'labeltooltip="{tooltip}"'] * bool(arrow.label)
+    if arrow.mark:
+        attributes.append("penwidth=3")
     if arrow.firm:
         attributes.append("weight=3")
-    if backward:
+    if backward or arrow.mark:
         attributes.append(f'color="{BACKWARD}"')
     elif not arrow.flows:
         attributes += ["style=dashed", 'color="#8A8A8A"']
     return f"{tail} -> {head} [{', '.join(attributes)}]"
+
+
+def _mark(words: str) -> list[str]:
+    """Write what is wrong, in lines."""
+    return textwrap.wrap(f"✗ {words}", 40) if words else []
 
 
 def _label(lines: list[str]) -> str:
@@ -114,6 +125,8 @@ def _legend(picture: Picture) -> str:
         f'<td align="left" border="0"><font color="{BACKWARD}">{text}</font></td>'
         for text in _gradients_explained(picture)
     ]
+    if any(box.mark for box in picture.boxes):
+        rows.append(f'<td color="{BACKWARD}" border="3">✗ what is wrong</td>')
     table = '<table border="1" color="#B0B0B0" style="rounded" cellborder="1" cellspacing="3">'
     return f"{table}{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 

@@ -19,9 +19,10 @@ def _cells(box: Box, backward: bool) -> tuple[str, ...]:
     scope = "/".join(clean(part, 40) for part in box.scope)
     title = f"{box.title} = {box.formula}" if box.formula else box.title
     mark = "→ " * box.focus
+    wrong = f"✗ {box.mark}" if box.mark else ""
     if box.kind == "folder":
-        return scope, f"{mark}[{title}]", ", ".join(box.grey), "", box.value, box.gradient
+        return scope, f"{mark}[{title}]", ", ".join(box.grey), "", box.value, box.gradient, ""
     word, _, kind = " ".join(box.grey).rpartition(" ")
     if kind == box.kind:  # no type beside it
         word, kind = kind, ""
-    return scope, f"{mark}{clean(title, 90)}", word, kind, box.value, box.gradient
+    return scope, f"{mark}{clean(title, 90)}", word, kind, box.value, box.gradient, wrong

@@ -16,6 +16,8 @@ from minigraph.tensor import Tensor
 
 __all__ = ["Arrow", "Box", "Options", "Picture", "picture"]
 
+Marks = dict[int, dict[int | None, str]]
+
 
 @dataclass(frozen=True)
 class Options:
@@ -47,6 +49,7 @@ class Box:
     formula: str = ""  # in the listing, of a backward graph
     broken: int = 0  # NaN and infinite entries
     focus: bool = False
+    mark: str = ""  # what is wrong with it
     has_output: bool = False  # folded into it
 
 
@@ -60,6 +63,7 @@ class Arrow:
     flows: bool
     label: list[str] = field(default_factory=list)
     tooltip: str = ""
+    mark: str = ""
     firm: bool = False  # kept short, so that side branches lie near what they join
 
 
@@ -85,10 +89,17 @@ class Picture:
 
 
 def picture(
-    recording: Recording, gradients: Gradients | None, focus: int | None, options: Options
+    recording: Recording,
+    gradients: Gradients | None,
+    focus: int | None,
+    options: Options,
+    marks: Marks | None = None,
 ) -> Picture:
-    """Choose what is drawn of a recording, and write its texts."""
-    return _Painter(recording, gradients, focus, options).picture
+    """Choose what is drawn of a recording, and write its texts.
+
+    `marks` say what is wrong: by node, and there by input, or None for the node itself.
+    """
+    return _Painter(recording, gradients, focus, options, marks or {}).picture
 
 
 class _Painter:
@@ -98,8 +109,10 @@ class _Painter:
         gradients: Gradients | None,
         focus: int | None,
         options: Options,
+        marks: Marks,
     ) -> None:
         self.recording = recording
+        self.marks = marks
         self.gradients = gradients
         self.focus = focus
         self.options = options
@@ -173,6 +186,7 @@ class _Painter:
             title=self._titled(k, self._name(k)),
             grey=[],
             focus=k == self.focus,
+            mark="; ".join(self.marks.get(k, {}).values()),
         )
         seen = summary(_array(value)) if self.options.values else None
         if self.options.backward:
@@ -191,6 +205,7 @@ class _Painter:
         ]
         if seen is not None and not self.options.backward:
             details.append(seen.extremes)
+        details.append(box.mark)
         box.tooltip = "; ".join(filter(None, details))
         return box
 
@@ -296,6 +311,7 @@ class _Painter:
         tail, head = (self.picture.boxes[end] for end in ends)
         firm = bool(self.recording.inputs(use.tail)) or tail.kind == "folder"
         arrow = Arrow(f"e{e}", tail.id, head.id, use.flows, firm=firm)
+        arrow.mark = self.marks.get(use.head, {}).get(use.slot, "")
         if self.options.backward:
             arrow.tail, arrow.head = head.id, tail.id
         if not single:
@@ -306,6 +322,7 @@ class _Painter:
             arrow.tooltip = f"∂{name} += {self.recording.formula(use)}"
         else:
             arrow.tooltip = f"no gradient flows to {name} here"
+        arrow.tooltip += f"; {arrow.mark}" if arrow.mark else ""
         if part is None:
             return arrow
         if self.options.backward:
