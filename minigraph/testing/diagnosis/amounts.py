@@ -31,6 +31,8 @@ def factors(compared: Compared) -> list[Changes]:
     parts = _Contributions(compared)
     for number in (1, 2):
         for places in combinations(parts.places, number):
+            if compared.is_late():
+                return []
             words = parts.factors(places)
             if words is not None:
                 return [tuple(Change(*place, said) for place, said in zip(places, words))]
@@ -102,6 +104,8 @@ def updates(compared: Compared) -> list[Changes]:
     first = compared.records[0]
     found: list[Changes] = []
     for k, slot in first.places():
+        if compared.is_late():
+            break
         site = Site(first, k, slot)
         for operand in site.traced(site.g).used:
             name = site.operand(operand)
@@ -142,6 +146,8 @@ def weights(compared: Compared) -> list[Changes]:
     first = compared.records[0]
     for k in sorted(first.cotangents, reverse=True):
         for axis in range(np.ndim(first.cotangents[k])):
+            if compared.is_late():
+                return []
             found = [_weights(compared, i, k, axis) for i in range(len(compared.records))]
             told = [w for w in found if w is not None]
             if len(told) > 1 and len(told) == len(found) and not np.allclose(told[0], 1):

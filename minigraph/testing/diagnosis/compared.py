@@ -1,6 +1,6 @@
 """What bprop gave on all problems, to be compared with what a changed backward pass gives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,18 @@ class Compared:
         The parameters that are compared: all but those to `leave`.
     wrong : set of str
         Those whose gradient is wrong on the first problem.
+    is_late : callable
+        Tells when it is time to end the search.
     """
 
     def __init__(
-        self, records: Sequence[Record], cases: Sequence[Measured], leave: frozenset[str]
+        self,
+        records: Sequence[Record],
+        cases: Sequence[Measured],
+        leave: frozenset[str],
+        is_late: Callable[[], bool],
     ) -> None:
+        self.is_late = is_late
         self.names = [name for name in records[0].right if name not in leave]
         self.records, self.cases = records, cases
         most = sorted(range(len(records)), key=lambda i: len(self.hits(i, records[i].right)))

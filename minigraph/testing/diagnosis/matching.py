@@ -1,6 +1,6 @@
 """The search for the rules whose change gives just what bprop gave, on all problems."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, combinations, islice
 from typing import Any, NamedTuple
 
@@ -29,13 +29,17 @@ CUT = "it is left at zero"
 
 
 def matching(
-    records: Sequence[Record], cases: Sequence[Measured], leave: frozenset[str] = frozenset()
+    records: Sequence[Record],
+    cases: Sequence[Measured],
+    leave: frozenset[str] = frozenset(),
+    is_late: Callable[[], bool] = lambda: False,
 ) -> list[Changes]:
     """Find the changes, one or two, that give just what bprop gave, on all problems.
 
-    Parameters in `leave` are not compared: they have a mistake of their own.
+    Parameters in `leave` are not compared: they have a mistake of their own. The search ends when
+    `is_late()` says so.
     """
-    compared = Compared(records, cases, leave)
+    compared = Compared(records, cases, leave, is_late)
     search = _Search(compared)
     found = (
         labels(compared)
@@ -93,6 +97,8 @@ class _Search:
     def _singles(self) -> Iterator[_Tried]:
         record = self.compared.records[0]
         for k, slot in record.places():
+            if self.compared.is_late():
+                return
             for words, part in wrong_rules(record, k, slot).items():
                 got = record.gradients({(k, slot): part})
                 if got and not all(close(got[name], right) for name, right in record.right.items()):
@@ -130,6 +136,8 @@ class _Search:
         candidates = ((a, b) for a in partly[:FIRSTS] for b in self.tried)
         found: list[Changes] = []
         for one, other in islice(chain(combinations(cuts, 2), candidates), PAIRS):
+            if self.compared.is_late():
+                break
             places = [(t.change.node, t.change.slot) for t in (one, other)]
             if places[0] == places[1]:
                 continue
