@@ -1,5 +1,6 @@
 """What each penalty does to the loss and to the gradient: switched on one at a time."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from minigraph.testing.diagnosis.problems import Problem
 from minigraph.testing.diagnosis.subject import Subject
 
 __all__ = ["Share", "lambda_names", "penalty_causes", "shares"]
+
+USUAL = re.compile(r"sign\(\w+\)|2 \* \w+")  # the derivatives of ‖W‖₁ and ‖W‖²
 
 
 class Share(NamedTuple):
@@ -95,13 +98,15 @@ def _sentence(name: str, given: str | None, right: str | None, share: Share, K: 
         why = ""
         if close(share.given, ratio * share.slope, 1e-6):
             known = {
+                1 / K: "; it is divided by the number of examples K",
+                float(K): "; it is added once for each example",
                 0.5: "; a factor 2 is missing",
                 2.0: "; a factor 2 is too much",
                 -1.0: "; its sign is wrong",
-                1 / K: "; it is divided by the number of examples K",
-                float(K): "; it is added once for each example",
             }
             why = next((w for r, w in known.items() if np.isclose(ratio, r, rtol=1e-4)), "")
+            if np.isclose(ratio, 0.5, rtol=1e-4) and USUAL.fullmatch(given):
+                return f"the term of {name} is {given}, as usual, but the loss has {name} twice"
         return f"the term of {name} is {given}, should be {right}{why}"
     return f"the term of {name} is wrong" + (f"; it should be {right}" if right else "")
 
