@@ -1,7 +1,11 @@
 """The diagnosis of hand-written backward passes: what is wrong is named, what is right is right."""
 
+import io
 import math
+import pickle
 import re
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from hypothesis import settings
 import minigraph as mg
 from demos.homework import by_hand
 from minigraph.testing import BackpropError, assert_bprop, check_bprop
+from minigraph.testing.diagnosis import checking, clock
 from minigraph.testing.mistakes import ARCHITECTURES, LIBRARY, load
 
 THOROUGH = settings.default.max_examples >= 1000
@@ -421,3 +426,188 @@ def test_slopes_at_a_kink_admit_what_lies_between_both_sides():
 
         diagnosis = check_bprop(loss, gradient, weights, make)
         assert (wrong_ones(diagnosis) == set()) == right
+
+
+# Numbers of fewer digits, whole numbers, and what ends the program
+
+
+def single(function):
+    def call(p, x, y, lam):
+        narrow = {name: value.astype(np.float32) for name, value in p.items()}
+        return function(narrow, x.astype(np.float32), y, tuple(map(np.float32, lam)))
+
+    return call
+
+
+def narrowed(function, dtype=np.float32):
+    return lambda *a: {name: value.astype(dtype) for name, value in function(*a).items()}
+
+
+def test_what_is_computed_in_float32_is_noted_not_accused():
+    options = {"penalties": (0,) * 4, "graph": graph}
+    for backward, noted in (
+        (narrowed(homework()), "W1, b1, W2, b2: computed in float32"),
+        (narrowed(narrowed(homework()), np.float64), ""),
+        (single(homework()), "it is right to six digits only"),
+    ):
+        diagnosis = check_bprop(fprop, backward, params, batch, **options)
+        assert diagnosis.ok, str(diagnosis)
+        assert noted in str(diagnosis)
+    diagnosis = check_bprop(single(fprop), narrowed(homework()), params, batch, **options)
+    assert diagnosis.ok, str(diagnosis)
+    assert any("fprop computes in float32" in line for line in diagnosis.blind_spots)
+    wrong = narrowed(homework((" / x.shape[1]", "")))
+    diagnosis = check_bprop(fprop, wrong, params, batch, **options)
+    assert all("K times" in diagnosis.verdicts[name].causes[0] for name in ("W1", "b2"))
+
+
+def test_parameters_in_float32_are_checked_in_float64():
+    def narrow(sizes, rng):
+        return {n: v.astype(np.float32) for n, v in params(sizes, rng).items()}
+
+    seen = set()
+
+    def loss(p, *rest):
+        seen.update(value.dtype for value in p.values())
+        return fprop(p, *rest)
+
+    diagnosis = check_bprop(loss, homework(), narrow, batch, penalties=(0,) * 4)
+    assert diagnosis.ok
+    assert seen == {np.dtype(np.float64)}
+    assert any(line.startswith("parameters in float32") for line in diagnosis.notes)
+
+
+def test_a_loss_of_whole_numbers_has_no_slopes():
+    diagnosis = check_bprop(
+        lambda *a: round(10 * fprop(*a)), homework(), params, batch, penalties=(0,) * 4
+    )
+    assert {verdict.status for verdict in diagnosis.verdicts.values()} == {"cannot tell"}
+    assert any("so its slopes are 0" in remark for remark in diagnosis.remarks)
+
+
+def test_a_function_that_exits_is_a_finding():
+    def leave(*arguments):
+        raise SystemExit(2)
+
+    for functions in ((leave, homework()), (fprop, leave)):
+        diagnosis = check_bprop(*functions, params, batch, penalties=(0,) * 4)
+        assert {verdict.status for verdict in diagnosis.verdicts.values()} == {"cannot tell"}
+        assert any("raises SystemExit: 2 (line" in remark for remark in diagnosis.remarks)
+    diagnosis = check_bprop(fprop, homework(), params, batch, penalties=(0,) * 4, graph=leave)
+    assert diagnosis.remarks == ["graph raises SystemExit: 2; it was not used"]
+
+
+@pytest.mark.parametrize(
+    "mistake", some([m for m in OTHER if m.where == "conduct"], 5), ids=lambda m: m.name
+)
+def test_bad_conduct_is_not_passed_over(mistake):
+    diagnosis = diagnosed(mistake, with_graph=False)
+    assert not diagnosis.ok or any("computed in float32" in note for note in diagnosis.notes)
+
+
+def test_gradients_that_share_memory_are_remarked():
+    def bprop(*arguments):
+        found = homework()(*arguments)
+        both = np.concatenate([found["b1"], found["b2"]])
+        return {**found, "b1": both[: len(found["b1"])], "b2": both[-len(found["b2"]) - 1 :][1:]}
+
+    assert check_bprop(fprop, bprop, params, batch, penalties=(0,) * 4).ok  # parts, not shared
+
+    def shared(p, x, y):
+        g = 2 * (p["a"] + p["b"] - y.mean())
+        return {"a": g, "b": g}
+
+    diagnosis = check_bprop(
+        lambda p, x, y: ((p["a"] + p["b"] - y.mean()) ** 2).sum(), shared,
+        lambda sizes, rng: {"a": rng.normal(size=3), "b": rng.normal(size=3)},
+        lambda s, rng: (rng.normal(size=(s["K"], 2)), rng.normal(size=s["K"])),
+    )  # fmt: skip
+    assert any(remark.startswith("a and b: bprop returns") for remark in diagnosis.remarks)
+
+
+# The picture
+
+
+def test_the_rule_that_is_wrong_is_drawn_in_vermillion():
+    drawing = check(("grad_hs * (ha > 0)", "grad_hs"), graph=graph).draw(title="homework")
+    lines = drawing.source.splitlines()
+    (box,) = [line for line in lines if "✗ ∂ha, as it comes from hs" in line]
+    assert "hs = relu(ha)" in box
+    assert 'color="#962C00"' in box
+    (arrow,) = [line for line in lines if " -> " in line and "#962C00" in line]
+    assert "the derivative of relu is missing" in arrow
+    assert "✗ what is wrong" in drawing.source
+    assert "✗ ∂ha, as it comes from hs: the derivative of relu is missing" in str(drawing)
+    assert drawing.source == pickle.loads(pickle.dumps(drawing)).source
+
+
+def test_without_a_known_rule_the_parameters_are_drawn_in_vermillion():
+    drawing = check(("grad_oa @ hs.T", "-grad_oa @ hs.T"), graph=graph).draw()
+    (box,) = [line for line in drawing.source.splitlines() if "✗ its sign is wrong" in line]
+    assert "<b>W2</b>" in box
+    assert 'color="#962C00"' in box
+    assert "✗" not in str(check(graph=graph).draw())
+    diagnosis = check_bprop(
+        lambda *a: 2 * fprop(*a), homework(), params, batch, penalties=(0,) * 4, graph=graph
+    )
+    assert "✗ it is 2 times the right one" in str(diagnosis.draw()).splitlines()[-1]
+
+
+def test_without_a_graph_there_is_nothing_to_draw():
+    with pytest.raises(ValueError, match="give graph= to check_bprop"):
+        check().draw()
+
+
+# Time
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_when_the_time_is_up_what_was_not_tried_is_said():
+    def slow(*arguments):
+        time.sleep(0.001)
+        return fprop(*arguments)
+
+    wrong = homework(("(ha > 0)", "(ha > 0) * (grad_hs + ha)"))
+    start = time.monotonic()
+    diagnosis = check_bprop(slow, wrong, params, batch, penalties=(0,) * 4, budget=0.5)
+    assert time.monotonic() - start < 2
+    assert wrong_ones(diagnosis) == {"W1", "b1"}
+    assert any(
+        re.fullmatch(r"not tried: .*larger weights; the time was up after 0.5 s .*", line)
+        for line in diagnosis.blind_spots
+    )
+    diagnosis = check_bprop(slow, wrong, params, batch, penalties=(0,) * 4, budget=0.02)
+    assert {verdict.status for verdict in diagnosis.verdicts.values()} == {"cannot tell"}
+    assert "even the first problem was too much" in str(diagnosis)
+
+
+def test_the_search_stops_when_the_time_is_up(monkeypatch):
+    def late(records, cases, leave, is_late):
+        while not is_late():
+            time.sleep(0.01)
+        return []
+
+    monkeypatch.setattr(checking, "matching", late)
+    diagnosis = check(("grad_hs * (ha > 0)", "grad_hs"), graph=graph, budget=1.0)
+    assert any(line.startswith("not all known causes") for line in diagnosis.blind_spots)
+
+
+@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
+def test_progress_is_shown_on_a_terminal_and_wiped(stream, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(clock, "SHOWN_AFTER", 0.05)
+    monkeypatch.setattr(clock, "AGAIN_AFTER", 0.01)
+    check()
+    written = stream.getvalue()
+    if not stream.isatty():
+        assert written == ""
+        return
+    shown = written.split("\r")
+    assert "check_bprop: measuring slopes, 0 s" in shown
+    assert written.endswith("\r")
+    assert shown[-2].isspace()
+    assert len(shown[-2]) == max(map(len, shown))

@@ -1,8 +1,11 @@
 """The smallest problem that shows a mistake, as Python that can be run."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from minigraph.arrays import Array
+from minigraph.testing.diagnosis.clock import OutOfTime
 from minigraph.testing.diagnosis.measuring import Measured
 from minigraph.testing.diagnosis.problems import Maker, Problem
 from minigraph.testing.diagnosis.subject import Subject, Unusable
@@ -10,18 +13,21 @@ from minigraph.testing.diagnosis.subject import Subject, Unusable
 __all__ = ["smallest"]
 
 
-def smallest(subject: Subject, maker: Maker, cases: list[Measured]) -> str:
+def smallest(subject: Subject, maker: Maker, cases: list[Measured], names: Sequence[str]) -> str:
     """Try sizes from 1 upwards, then all problems looked at; write the first that shows it."""
+    of_params = [name for name in names if name in cases[0].problem.params]
     for problem in _small_ones(maker):
         try:
             case = Measured(subject, problem)
-            wrong = [n for n in problem.params if n in case.given and not case.agrees(n)]
+            wrong = [n for n in of_params if n in case.given and not case.agrees(n)]
         except (Unusable, ValueError):
             continue
+        except OutOfTime:
+            break
         if wrong:
             return written(case, wrong[0])
     for case in sorted(cases, key=lambda case: case.problem.x.size):
-        for name in case.problem.params:
+        for name in names:
             if name in case.given and not case.agrees(name):
                 return written(case, name)
     return ""

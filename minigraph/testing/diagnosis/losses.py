@@ -1,14 +1,21 @@
 """What is to be said of the loss itself, and what the problems could not show."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from minigraph.testing.diagnosis.measuring import Measured
 from minigraph.testing.diagnosis.problems import Maker, Problem
-from minigraph.testing.diagnosis.subject import Subject
+from minigraph.testing.diagnosis.subject import Subject, is_single
 
-__all__ = ["blind_spots", "loss_remarks", "what_the_loss_is"]
+__all__ = [
+    "blind_spots",
+    "common_factor",
+    "loss_remarks",
+    "precision_notes",
+    "what_the_loss_is",
+]
 
 LARGE = 1e3  # times the parameters
 
@@ -26,6 +33,34 @@ def what_the_loss_is(subject: Subject, case: Measured) -> str:
     return f"with all examples twice the loss is {twice / case.loss:.4g} times as large"
 
 
+def common_factor(off_by: Mapping[str, tuple[str, ...]], names: Sequence[str]) -> str:
+    """Say that a factor may as well be the loss's, where all gradients are off by the same one."""
+    causes = {off_by.get(name, ()) for name in names}
+    words = causes.pop() if len(causes) == 1 else ()
+    if len(words) != 1 or "the right one" not in words[0]:
+        return ""
+    return (
+        "; all gradients are off by the same factor, so it may be the loss that has a wrong one, "
+        "and they may be right"
+    )
+
+
+def precision_notes(case: Measured) -> list[str]:
+    """Say which gradients were computed with fewer digits than the parameters have."""
+    single = [
+        name
+        for name, value in case.given.items()
+        if value.dtype.kind == "f" and value.dtype.itemsize < 8
+    ]
+    if not single:
+        return []
+    dtypes = {str(case.given[name].dtype) for name in single}
+    return [
+        f"{', '.join(single)}: computed in {' and '.join(sorted(dtypes))}, with fewer digits than "
+        "the parameters, which were float64"
+    ]
+
+
 def loss_remarks(subject: Subject, problem: Problem) -> list[str]:
     """Look at the loss alone: whether it is finite where it should be."""
     large = replace(problem, params={n: LARGE * v for n, v in problem.params.items()})
@@ -41,6 +76,11 @@ def loss_remarks(subject: Subject, problem: Problem) -> list[str]:
 def blind_spots(maker: Maker, cases: list[Measured]) -> list[str]:
     """List what the problems could not show."""
     found = []
+    if all(is_single(np.array(case.loss)) for case in cases):
+        found.append(
+            "fprop computes in float32, so its slopes are known to two digits or so: smaller "
+            "mistakes are hidden"
+        )
     if not maker.grows:
         found.append(
             "params is not a function of sizes, so no other sizes were tried: a transpose that is "

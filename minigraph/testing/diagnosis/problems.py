@@ -65,8 +65,14 @@ class Problem:
         ]
         return replace(self, x=taken[0], y=taken[1])
 
+    def value(self, name: str) -> Array:
+        """Give a parameter, or x by any other name."""
+        return self.params.get(name, self.x)
+
     def moved(self, name: str, value: Array) -> "Problem":
-        """Put another value in the place of a parameter."""
+        """Put another value in the place of a parameter, or of x."""
+        if name not in self.params:
+            return replace(self, x=value)
         return replace(self, params={**self.params, name: value})
 
     def copied(self) -> "Problem":
@@ -87,6 +93,7 @@ class Maker:
         self.seed = seed
         self.sizes = Sizes()
         self.size_of_examples: str | None = None  # the name of the size that K is
+        self.narrow: dict[str, str] = {}  # parameters that came in float32, say
         self._make({}, 0)  # so that all names of sizes are known
         self.axes, self.guessed = self._find_axes()
 
@@ -116,11 +123,18 @@ class Maker:
         return tuple(LAMBDAS[i % len(LAMBDAS)] for i in range(self.n_penalties))
 
     def notes(self) -> list[str]:
-        """Say what was guessed."""
-        if not self.guessed or self.axes == (None, None):
-            return []
-        where = "rows" if self.axes[0] == 0 else "columns"
-        return [f"the examples were taken to be {where} of x; axis= says otherwise"]
+        """Say what was guessed, and what was changed."""
+        said = []
+        if self.narrow:
+            dtypes = " and ".join(sorted(set(self.narrow.values())))
+            said.append(
+                f"parameters in {dtypes} were given to the functions in float64, as slopes by "
+                f"differences need its digits: {', '.join(self.narrow)}"
+            )
+        if self.guessed and self.axes != (None, None):
+            where = "rows" if self.axes[0] == 0 else "columns"
+            said.append(f"the examples were taken to be {where} of x; axis= says otherwise")
+        return said
 
     def _make(self, sizes: Mapping[str, int], seed: int) -> tuple[dict[str, Array], Array, Array]:
         rng = np.random.default_rng([self.seed, seed])
@@ -142,6 +156,10 @@ class Maker:
             )
         for name, size in all_sizes.items():
             self.sizes.setdefault(name, size)
+        for name, value in params.items():
+            dtype = getattr(value, "dtype", np.dtype(float))
+            if dtype.kind == "f" and dtype.itemsize < 8:
+                self.narrow[str(name)] = str(dtype)
         values = {str(name): _varied(_floats(name, value), rng) for name, value in params.items()}
         x, y = (np.array(part) for part in batch)
         return values, _wide(x), _wide(y)

@@ -7,14 +7,16 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from minigraph.arrays import Array
+from minigraph.testing.diagnosis.clock import Clock
 from minigraph.testing.diagnosis.problems import Problem
 
-__all__ = ["Subject", "Unusable", "conduct"]
+__all__ = ["Subject", "Unusable", "conduct", "is_single"]
 
 
 class Unusable(Exception):
@@ -24,8 +26,11 @@ class Unusable(Exception):
 class Subject:
     """Two functions, ``fprop(params, x, y, lam)`` and ``bprop`` alike; `lam` may be left out."""
 
-    def __init__(self, fprop: Callable[..., Any], bprop: Callable[..., Any]) -> None:
+    def __init__(
+        self, fprop: Callable[..., Any], bprop: Callable[..., Any], clock: Clock | None = None
+    ) -> None:
         self.fprop, self.bprop = fprop, bprop
+        self.clock = clock or Clock(math.inf)
         self._places = [_places(f) for f in (fprop, bprop)]
         self._is_quiet = False
 
@@ -39,9 +44,23 @@ class Subject:
             )
         return float(array.reshape(()))
 
+    def is_whole(self, problem: Problem) -> str:
+        """Name the type of the loss if it is one of whole numbers."""
+        dtype = np.asarray(self._call(0, "fprop", problem)).dtype
+        return str(dtype) if dtype.kind in "iub" else ""
+
     def gradients(self, problem: Problem) -> dict[str, Any]:
-        """Compute all gradients, copied, as they were returned."""
-        return {str(name): _array(name, value) for name, value in self.raw(problem).items()}
+        """Compute all gradients, copied, as they were returned; and what else are numbers."""
+        found = {}
+        for name, value in self.raw(problem).items():
+            array = _array(value)
+            if array is not None:
+                found[str(name)] = array
+            elif name in problem.params:
+                raise Unusable(
+                    f"{name}: bprop returns {_kind(value)}, where an array of numbers is needed"
+                )
+        return found
 
     def raw(self, problem: Problem) -> Mapping[str, Any]:
         """Give what bprop returns, itself."""
@@ -54,12 +73,13 @@ class Subject:
         return returned
 
     def _call(self, which: int, name: str, problem: Problem) -> Any:
+        self.clock.check()
         function = (self.fprop, self.bprop)[which]
         given = problem.copied()
         try:
             with contextlib.nullcontext() if self._is_quiet else self.quiet():
                 return function(*self.arguments(which, given))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             where = _line_of(function, error)
             raise Unusable(
                 f"{name} raises {type(error).__name__}: {error}{where}, for {_sizes(problem)}"
@@ -105,7 +125,7 @@ def conduct(subject: Subject, problem: Problem, other: Problem) -> list[str]:
         said += _changes(subject, which, name, problem)
     if subject.loss(problem) != subject.loss(problem):
         said.append("fprop is not deterministic: two calls with the same arguments differ")
-    first = subject.raw(problem)
+    first = {n: v for n, v in subject.raw(problem).items() if _array(v) is not None}
     before = {name: np.array(value) for name, value in first.items()}
     said += [
         f"{name}: bprop returns {_kind(value)}; it should be an array of NumPy's"
@@ -156,6 +176,7 @@ def _changes(subject: Subject, which: int, name: str, problem: Problem) -> list[
     if printed.getvalue():
         said.append(f"{name} prints at each call, {len(printed.getvalue())} characters")
     if isinstance(returned, Mapping):
+        said += _overlaps(returned)
         shared = [
             f"{n} and params[{p!r}]"
             for n, value in returned.items()
@@ -170,14 +191,30 @@ def _changes(subject: Subject, which: int, name: str, problem: Problem) -> list[
     return said
 
 
-def _array(name: Any, value: Any) -> Array:
+def _overlaps(returned: Mapping[str, Any]) -> list[str]:
+    """Say which gradients share memory."""
+    arrays = [(n, v) for n, v in returned.items() if isinstance(v, np.ndarray)]
+    return [
+        f"{a} and {b}: bprop returns arrays that share memory: what is done to one, as clipping in "
+        "place, is done to the other too; return a copy"
+        for (a, one), (b, other) in combinations(arrays, 2)
+        if np.shares_memory(one, other)
+    ]
+
+
+def is_single(array: Array) -> bool:
+    """Tell whether numbers look computed in float32: it has all of them, and some are not round."""
+    rounded = np.ldexp(np.rint(np.ldexp(array.astype(float), 12)), -12)
+    return bool((array.astype(np.float32) == array).all() and (rounded != array).any())
+
+
+def _array(value: Any) -> Array | None:
+    """Copy what is an array of numbers, or can be one."""
     try:
         array = np.array(value)
     except (ValueError, TypeError):
-        array = np.array(None)
-    if array.dtype.kind not in "fiub":
-        raise Unusable(f"{name}: bprop returns {_kind(value)}, where an array of numbers is needed")
-    return array
+        return None
+    return array if array.dtype.kind in "fiub" else None
 
 
 def _places(function: Callable[..., Any]) -> tuple[float, float]:

@@ -5,6 +5,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigraph.arrays import Array
+from minigraph.drawing import Drawing
+from minigraph.drawing.dot import source
+from minigraph.drawing.listing import listing
+from minigraph.drawing.picture import Options, picture
+from minigraph.drawing.recording import Recording
+from minigraph.graph import Graph
+from minigraph.tensor import Tensor
 
 __all__ = ["BackpropError", "Diagnosis", "Verdict"]
 
@@ -22,7 +29,8 @@ class Diagnosis:
     Attributes
     ----------
     verdicts : dict of str to Verdict
-        By parameter.
+        By parameter; of other keys of bprop too, where they could be checked; and "fprop" is wrong
+        where `graph` shows that the loss is, and not the gradients.
     remarks : list of str
         What is wrong besides: with the loss, or with how the functions behave.
     evidence : list of str
@@ -35,6 +43,10 @@ class Diagnosis:
         What could not have been seen.
     called : str
         What is diagnosed: "bprop" or "step".
+    graph : Tensor or None
+        The loss that `graph` built, on the first problem.
+    marks : list of (int, int, str)
+        The rules known to be wrong: the node's number in that graph, which input's, and the cause.
     """
 
     def __init__(self, called: str = "bprop") -> None:
@@ -46,6 +58,8 @@ class Diagnosis:
         self.counterexample = ""
         self.blind_spots: list[str] = []
         self.notes: list[str] = []
+        self.graph: Tensor | None = None
+        self.marks: list[tuple[int, int, str]] = []
 
     @property
     def ok(self) -> bool:
@@ -58,6 +72,10 @@ class Diagnosis:
 
     def _head(self) -> str:
         wrong = [name for name, verdict in self.verdicts.items() if verdict.status == "wrong"]
+        if "fprop" in wrong:
+            others = ", ".join(name for name in wrong if name != "fprop")
+            but = f"; wrong besides: {others}" if others else ", and the gradients are right"
+            return f"fprop: the loss is wrong{but}"
         if wrong:
             return f"{self.called}: {', '.join(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong"
         if any(verdict.status == "cannot tell" for verdict in self.verdicts.values()):
@@ -101,6 +119,55 @@ class Diagnosis:
             lines += ["", "```python", self.counterexample, "```"]
         return "\n".join(lines)
 
+    def draw(self, **options: Any) -> Drawing:
+        """Draw the graph of the loss, with what is wrong in vermillion.
+
+        That is the rule which is known to be wrong: the arrow that its gradient comes back on, and
+        the node it belongs to, with the cause. Where no rule is known, it is the parameters whose
+        gradients are wrong; and where the loss is, its node.
+
+        Parameters
+        ----------
+        **options
+            Those of `minigraph.draw` that say how it looks: `values`, `depth`, `max_nodes`,
+            `rankdir`, `legend`, `title`.
+
+        Returns
+        -------
+        Drawing
+            ``print`` lists it; `render` writes a file.
+
+        Raises
+        ------
+        ValueError
+            If there is no graph: none was given to `check_bprop`, or it could not be built.
+        """
+        if self.graph is None:
+            raise ValueError(
+                "draw: there is no graph of the loss to draw; give graph= to check_bprop, a "
+                "function (params, x, y, lam) that builds the loss of tensors"
+            )
+        graph = Graph(self.graph)
+        recording = Recording(graph)
+        chosen = picture(recording, None, None, Options(**options), self._marked(graph, recording))
+        title = chosen.options.title
+        return Drawing(source(chosen), listing(chosen), chosen.total, chosen.drawn, title)
+
+    def _marked(self, graph: Graph, recording: Recording) -> dict[int, dict[int | None, str]]:
+        """Say what is wrong, by node of the recording and input; None where it is the node."""
+        found: dict[int, dict[int | None, str]] = {}
+        for k, slot, words in self.marks:
+            found.setdefault(recording.place[id(graph.nodes[k])], {})[slot] = words
+        if found:
+            return found
+        wrong = {name: v.causes for name, v in self.verdicts.items() if v.status == "wrong"}
+        for node in graph.nodes:
+            name = "fprop" if node is self.graph else node.name if node.op is None else ""
+            if name in wrong:
+                words = "; ".join(wrong[name]) or f"∂{name} is wrong"
+                found[recording.place[id(node)]] = {None: words}
+        return found
+
     def __repr__(self) -> str:
         wrong = sum(v.status == "wrong" for v in self.verdicts.values())
         return f"<Diagnosis: {wrong} of {len(self.verdicts)} wrong, {len(self.remarks)} remarks>"
@@ -121,6 +188,5 @@ def worst(given: Any, right: Array, name: str, label: str) -> str:
         return f"{name}: shape {list(given.shape)}, should be {list(right.shape)} ({label})"
     place = tuple(int(i) for i in np.unravel_index(np.abs(given - right).argmax(), right.shape))
     where = f"[{', '.join(map(str, place))}]" if place else ""
-    return (
-        f"{name}{where}: given {given[place]:.6g}, slope of the loss {right[place]:.6g} ({label})"
-    )
+    slope = right[place] + 0.0  # minus zero is no news
+    return f"{name}{where}: given {given[place]:.6g}, slope of the loss {slope:.6g} ({label})"
