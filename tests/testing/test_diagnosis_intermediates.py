@@ -102,3 +102,15 @@ def test_a_graph_of_another_loss_tells_nothing_of_intermediates():
     diagnosis = check(graph=lambda *a: 2 * graph(*a))
     assert wrong_ones(diagnosis) == set()
     assert "dha is not checked: the graph is of another loss" in diagnosis.blind_spots
+
+
+def test_a_name_that_several_tensors_have_tells_none_of_them():
+    def named_twice(p, x, y, lam):
+        loss = graph(p, x, y, lam)
+        other = loss * 1.0
+        other.name = "oa"
+        return other
+
+    diagnosis = check(graph=named_twice)
+    assert diagnosis.ok
+    assert any(line.startswith("grad_oa is not checked: no") for line in diagnosis.blind_spots)

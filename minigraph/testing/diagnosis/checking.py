@@ -73,8 +73,9 @@ def check_bprop(
         ``fprop(params, x, y, lam) -> loss`` in NumPy; `lam` may be left out.
     bprop : callable
         ``bprop(params, x, y, lam) -> {name: gradient}``. Other keys are checked where that can be
-        told: "x" (or "grad_x", "dx") is the gradient of the input, and, with `graph`, the name of a
-        tensor in it, with or without "grad_", "d_", "d" or "∂" before it, is the gradient of that.
+        told: ``x`` (or ``grad_x``, ``dx``) is the gradient of the input, and, with `graph`, the
+        name of a tensor in it, with or without ``grad_``, ``d_``, ``d`` or ``∂`` before it, is
+        that of the tensor.
     params : dict of array, or callable
         Or a function ``(sizes, rng) -> dict``: then other sizes are tried too. `sizes` is a dict
         such as ``{"d": 3, "dh": 5, "m": 4, "K": 6}``; any name may be asked for.
@@ -216,7 +217,8 @@ class _Check:
                 f"graph raises {type(error).__name__}: {error}; it was not used"
             )
             return []
-        self.diagnosis.graph = records[0].loss
+        plain = (record.loss for record in records if not any(record.problem.lam))
+        self.diagnosis.graph = next(plain, records[0].loss)
         return records
 
     def _find_what_to_compare(self) -> None:
@@ -453,7 +455,8 @@ class _Check:
                     general = [i for i, words in enumerate(causes[name]) if _is_general(words)]
                     at = general[0] if general else len(causes[name])  # what says more comes first
                     causes[name].insert(at, words)
-        for key, its_changes in self.intermediates.explained_by(changes).items():
+        explained = self.intermediates.explained_by(changes, record)
+        for key, its_changes in explained.items():
             if key in self.off:
                 causes[key] += [record.describe(change) for change in its_changes]
 

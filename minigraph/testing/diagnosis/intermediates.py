@@ -1,5 +1,6 @@
 """What bprop returns besides the parameters' gradients: checked by the nodes of the graph."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -43,15 +44,11 @@ class Intermediates:
 
     def __init__(self, keys: Sequence[str], records: Sequence[Record], cases: Sequence[Measured]):
         self.records, self.cases = records, cases
-        named = {
-            node.name: k for k, node in enumerate(records[0].nodes) if node.name and node.op
-        } if records else {}  # fmt: skip
+        everywhere = [set(_named(record).items()) for record in records]
+        named = dict(set.intersection(*everywhere)) if records else {}
         found = {key: k for key in keys for k in _places(key, named)}
         self.nodes = dict(sorted(found.items(), key=lambda item: -item[1]))
-        for key, k in list(self.nodes.items()):
-            if any(k not in record.cotangents for record in records):
-                del self.nodes[key]
-                continue
+        for key, k in self.nodes.items():
             for record, case in zip(records, cases):
                 case.know(key, np.asarray(record.cotangents[k]))
 
@@ -104,9 +101,9 @@ class Intermediates:
             if node is not at and at.number in {n.number for n in Graph(node).nodes}:
                 yield key
 
-    def explained_by(self, changes: Sequence[Change]) -> dict[str, list[Change]]:
+    def explained_by(self, changes: Sequence[Change], record: Record) -> dict[str, list[Change]]:
         """Find the intermediates that come out as they were given when rules are changed."""
-        record, given = self.records[0], self.cases[0].given
+        given = next(case.given for r, case in zip(self.records, self.cases) if r is record)
         arrived: dict[int, Any] = {}
         rules = [wrong_rules(record, change.node, change.slot) for change in changes]
         if not all(change.words in of_it for change, of_it in zip(changes, rules)):
@@ -131,6 +128,13 @@ class Intermediates:
             return []
         before = any(key not in wrong for key in self._before(off[0]))
         return [f"the first that is wrong is {off[0]}" + ": what comes before it is right" * before]
+
+
+def _named(record: Record) -> dict[str, int]:
+    """List the nodes with a gradient by name; a name that several have tells none of them."""
+    names = [node.name or "" for node in record.nodes]
+    times = Counter(names)
+    return {names[k]: k for k in record.cotangents if names[k] and times[names[k]] == 1}
 
 
 def _places(key: str, named: Mapping[str, int]) -> list[int]:
