@@ -76,7 +76,6 @@ def test_the_status_is_1_for_what_is_wrong_from_a_shell_too(file):
         (f"{LINE}batch = 7\n", "batch is a pair (x, y)"),
         (f"{LINE}axis = 'up'\n", "axis is 'rows' or 'columns', not 'up'"),
         (f"{LINE}params = lambda s, r: s.d\n", "line 9: AttributeError: "),
-        (f"{LINE}import sys\nfprop = lambda p, x, y: sys.exit(0)\n", "line 10: SystemExit: 0"),
     ],
 )
 def test_the_status_is_2_and_the_reason_is_said_if_it_cannot_be_checked(text, said, file, capsys):
@@ -85,6 +84,12 @@ def test_the_status_is_2_and_the_reason_is_said_if_it_cannot_be_checked(text, sa
     assert said in shown.err
     assert "Traceback" not in shown.err
     assert not shown.out
+
+
+def test_a_function_that_exits_is_a_finding(file, capsys):
+    text = f"{LINE}import sys\nfprop = lambda p, x, y: sys.exit(0)\n"
+    assert main(["check", file(text)]) == 1
+    assert "* fprop raises SystemExit: 0 (line 10)" in capsys.readouterr().out
 
 
 def test_a_file_that_is_not_there(tmp_path, capsys):
