@@ -173,8 +173,9 @@ class _Check:
             for name in self.parameters:
                 self.diagnosis.verdicts.setdefault(name, Verdict("cannot tell"))
             return
+        loss = what_the_loss_is(subject, self.cases[0])
         self.diagnosis.notes += [
-            what_the_loss_is(subject, self.cases[0]) + common_factor(self.off_by, self.parameters),
+            loss + common_factor(loss, self.off_by, self.parameters),
             *precision_notes(self.cases[0]),
             *choices_at_kinks(subject, maker),
             *repeated_forwards(subject, first),
@@ -235,7 +236,7 @@ class _Check:
         left = [key for key in self.returned if key not in self.names]
         if left:
             how = (
-                "no tensor on the way to the loss has such a name in the graph"
+                "no tensor on the way to the loss has such a name and shape in the graph"
                 if self.records
                 else "give graph=, with tensors of such names"
             )
@@ -425,14 +426,14 @@ class _Check:
         records, cases = map(list, zip(*pairs))
         leave = frozenset(self.parameters) - cases[0].given.keys()
         shapes = {n: v.shape for n, v in cases[0].problem.params.items()}
-        misshaped = {n for n in unexplained if cases[0].given[n].shape != shapes[n]}
+        misshaped = {n for n in of_parameters if cases[0].given[n].shape != shapes[n]}
         leave |= misshaped
         explained = frozenset(name for name in of_parameters if name not in unexplained)
         with np.errstate(all="ignore"):  # what is wrong may also overflow
             found = matching(records, cases, leave, self.clock.is_up)
             if not found and explained:
                 found = matching(records, cases, leave | explained, self.clock.is_up)
-            for name in misshaped:
+            for name in misshaped.intersection(unexplained):
                 found += misshapen(records, cases, name)
             for changes in found:
                 self._blame(records[0], changes, causes, unexplained)

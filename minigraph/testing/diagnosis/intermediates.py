@@ -46,11 +46,18 @@ class Intermediates:
         self.records, self.cases = records, cases
         everywhere = [set(_named(record).items()) for record in records]
         named = dict(set.intersection(*everywhere)) if records else {}
-        found = {key: k for key in keys for k in _places(key, named)}
+        found = {key: k for key in keys for k in _places(key, named) if self._fits(key, k)}
         self.nodes = dict(sorted(found.items(), key=lambda item: -item[1]))
         for key, k in self.nodes.items():
             for record, case in zip(records, cases):
                 case.know(key, np.asarray(record.cotangents[k]))
+
+    def _fits(self, key: str, k: int) -> bool:
+        """Tell whether a key can be meant: what bears a tensor's name may be something else."""
+        return key != self.records[0].nodes[k].name or all(
+            getattr(case.given.get(key), "shape", None) == record.nodes[k].shape
+            for record, case in zip(self.records, self.cases)
+        )
 
     def is_value(self, key: str) -> bool:
         """Tell whether what was given is the node itself, not its gradient."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from minigraph.testing.diagnosis.measuring import Measured
 from minigraph.testing.diagnosis.problems import Maker, Problem
+from minigraph.testing.diagnosis.signatures import MISSING, TWICE
 from minigraph.testing.diagnosis.subject import Subject, is_single
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "what_the_loss_is",
 ]
 
+MEAN = "the loss is a mean over the examples"
 LARGE = 1e3  # times the parameters
 
 
@@ -27,17 +29,22 @@ def what_the_loss_is(subject: Subject, case: Measured) -> str:
         return "where the examples lie could not be told; give axis='rows' or 'columns'"
     twice = subject.loss(problem.examples([*range(problem.K)] * 2))
     if np.isclose(twice, case.loss, rtol=1e-9):
-        return "the loss is a mean over the examples"
+        return MEAN
     if np.isclose(twice, 2 * case.loss, rtol=1e-9):
         return "the loss is a sum over the examples"
     return f"with all examples twice the loss is {twice / case.loss:.4g} times as large"
 
 
-def common_factor(off_by: Mapping[str, tuple[str, ...]], names: Sequence[str]) -> str:
-    """Say that a factor may as well be the loss's, where all gradients are off by the same one."""
+def common_factor(loss: str, off_by: Mapping[str, tuple[str, ...]], names: Sequence[str]) -> str:
+    """Say that a factor may as well be the loss's, where all gradients are off by the same one.
+
+    If the loss is a mean, a factor of K is not.
+    """
     causes = {off_by.get(name, ()) for name in names}
     words = causes.pop() if len(causes) == 1 else ()
     if len(words) != 1 or "the right one" not in words[0]:
+        return ""
+    if loss == MEAN and words[0].endswith((MISSING, TWICE)):
         return ""
     return (
         "; all gradients are off by the same factor, so it may be the loss that has a wrong one, "

@@ -16,6 +16,8 @@ from minigraph.testing.diagnosis.problems import Problem
 __all__ = [
     "LEFT_OUT",
     "MISSHAPEN",
+    "MISSING",
+    "TWICE",
     "WEIGHTED",
     "data_causes",
     "example_causes",
