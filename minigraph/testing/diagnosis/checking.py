@@ -29,7 +29,7 @@ from minigraph.testing.diagnosis.measuring import Measured, measured_on, unusabl
 from minigraph.testing.diagnosis.penalties import Share, penalty_causes, shares
 from minigraph.testing.diagnosis.problems import Maker, Problem, usual
 from minigraph.testing.diagnosis.repeats import repeated_forwards
-from minigraph.testing.diagnosis.rules import Change, Record
+from minigraph.testing.diagnosis.rules import DATA, Change, Record
 from minigraph.testing.diagnosis.signatures import (
     LEFT_OUT,
     MISSHAPEN,
@@ -450,7 +450,8 @@ class _Check:
         for change in changes:
             reached = record.reached_by(change)
             words = record.describe(change)
-            self.diagnosis.marks.append((change.node, change.slot, words))
+            if change.node != DATA:
+                self.diagnosis.marks.append((change.node, change.slot, words))
             for name in unexplained:
                 if name in reached:
                     general = [i for i, words in enumerate(causes[name]) if _is_general(words)]

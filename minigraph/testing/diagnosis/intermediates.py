@@ -9,7 +9,7 @@ import numpy as np
 
 from minigraph.graph import Graph
 from minigraph.testing.diagnosis.measuring import Measured, close
-from minigraph.testing.diagnosis.rules import Change, Record
+from minigraph.testing.diagnosis.rules import DATA, Change, Record
 from minigraph.testing.diagnosis.signatures import GUESSES, factor, fits, scale_causes, shape_cause
 from minigraph.testing.diagnosis.wrong_rules import wrong_rules
 
@@ -110,6 +110,8 @@ class Intermediates:
 
     def explained_by(self, changes: Sequence[Change], record: Record) -> dict[str, list[Change]]:
         """Find the intermediates that come out as they were given when rules are changed."""
+        if any(change.node == DATA for change in changes):
+            return {}
         given = next(case.given for r, case in zip(self.records, self.cases) if r is record)
         arrived: dict[int, Any] = {}
         rules = [wrong_rules(record, change.node, change.slot) for change in changes]

@@ -1,5 +1,6 @@
 """The diagnosis as a teacher would write it in the margin."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ from minigraph.graph import Graph
 from minigraph.tensor import Tensor
 
 __all__ = ["BackpropError", "Diagnosis", "Verdict"]
+
+SHOWN = 3  # changes of a rule, where many give the same numbers
 
 
 class Verdict(NamedTuple):
@@ -91,9 +94,8 @@ class Diagnosis:
         width = max((len(", ".join(names)) for names in groups.values()), default=0)
         lines = []
         for verdict, names in groups.items():
-            causes = (
-                verdict.causes or ("no known cause fits",) * (verdict.status == "wrong") or ("",)
-            )
+            unknown = "no known cause fits" if verdict.status == "wrong" else ""
+            causes = _first(verdict.causes) or [unknown]
             for i, cause in enumerate(causes):
                 label = f"{', '.join(names):{width}}  {verdict.status:5}"
                 lines.append(f"{label if i == 0 else ' ' * len(label)}  {cause}".rstrip())
@@ -171,6 +173,16 @@ class Diagnosis:
     def __repr__(self) -> str:
         wrong = sum(v.status == "wrong" for v in self.verdicts.values())
         return f"<Diagnosis: {wrong} of {len(self.verdicts)} wrong, {len(self.remarks)} remarks>"
+
+
+def _first(causes: Sequence[str]) -> list[str]:
+    """Leave out most of the changes of a rule that give the same numbers, and say how many."""
+    changes = [cause for cause in causes if cause.startswith("∂")]
+    left = len(changes) - SHOWN
+    if left <= 0:
+        return list(causes)
+    kept = [cause for cause in causes if cause not in changes[SHOWN:]]
+    return [*kept, f"or one of {left} other changes of a rule that give the same numbers"]
 
 
 class BackpropError(AssertionError):
