@@ -21,7 +21,7 @@ import numpy as np
 
 from minigraph.arrays import Array
 
-__all__ = ["Line", "Slopes"]
+__all__ = ["TIMES", "Line", "Slopes", "scatter"]
 
 RATIO = 4.0  # each step is this much shorter than the one before
 COLUMNS = 4  # powers that are removed at the most
@@ -35,9 +35,14 @@ PROBES = (4e-6, 6e-5, 1e-3)  # steps of some tens of float32's roundings, and mo
 COARSE = 1000  # times the rounding of the output: jumps that are not its own
 
 _DEGREE = 4
-_TIMES = np.arange(1, NOISE + 1) * (np.sqrt(5) - 1) / 2 % 1
-_BASIS, _ = np.linalg.qr(np.vander(_TIMES, _DEGREE + 1))
+TIMES = np.arange(1, NOISE + 1) * (np.sqrt(5) - 1) / 2 % 1
+_BASIS, _ = np.linalg.qr(np.vander(TIMES, _DEGREE + 1))
 _RESIDUALS = np.eye(NOISE) - _BASIS @ _BASIS.T  # what a polynomial leaves over
+
+
+def scatter(values: Array) -> Array:
+    """Tell how far values at `TIMES`, (NOISE, k), scatter about smooth curves."""
+    return np.asarray(_norm(_RESIDUALS @ values, axis=0) / np.sqrt(NOISE - _DEGREE - 1))
 
 
 class Slopes(NamedTuple):
@@ -108,7 +113,7 @@ class Line:
         The steps are irregular, or the rounding of x + t d would follow a pattern; and all on one
         side of 0, where a kink may be.
         """
-        return np.array([self.cotangents @ self._moved(t * self.eps**TINY) for t in _TIMES])
+        return np.array([self.cotangents @ self._moved(t * self.eps**TINY) for t in TIMES])
 
     @property
     def least(self) -> Array:
@@ -118,8 +123,8 @@ class Line:
     @cached_property
     def noise(self) -> Array:
         """The rounding noise: how far the outputs scatter about a smooth curve, over tiny steps."""
-        scatter = _norm(_RESIDUALS @ self._tiny, axis=0) / np.sqrt(NOISE - _DEGREE - 1)
-        return np.where(np.isfinite(scatter), np.maximum(scatter, self.least), np.inf)
+        measured = scatter(self._tiny)
+        return np.where(np.isfinite(measured), np.maximum(measured, self.least), np.inf)
 
     @property
     def coarse(self) -> bool:

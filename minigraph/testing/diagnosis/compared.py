@@ -48,8 +48,12 @@ class Compared:
         """Tell which gradients of problem i are then those that were given."""
         if got is None:
             return frozenset()
-        given = self.cases[i].given
-        return frozenset(name for name in self.names if close(given[name], got[name]))
+        case = self.cases[i]
+        return frozenset(
+            name
+            for name in self.names
+            if close(case.given[name], got[name], case.given_error.get(name, 0.0))
+        )
 
     def explains(self, i: int, got: dict[str, Array] | None) -> bool:
         """Tell whether all gradients of problem i are then those that were given."""

@@ -18,9 +18,12 @@ __all__ = ["Intermediates", "is_x", "node_causes"]
 PREFIXES = ("", "grad_", "d_", "∂", "d")
 
 
-def is_x(key: str) -> bool:
-    """Tell whether a key that is no parameter's is that of the input's gradient."""
-    return any(key == f"{prefix}x" for prefix in PREFIXES)
+def is_x(key: str, case: Measured) -> bool:
+    """Tell whether a key that is no parameter's is that of the input's gradient, not the input."""
+    x, given = case.problem.x, case.given[key]
+    is_input = given.shape == x.shape and np.allclose(given, x, rtol=1e-6)
+    named = any(key == f"{prefix}x" for prefix in PREFIXES)
+    return named and x.dtype.kind == "f" and not is_input
 
 
 def node_causes(key: str, cases: Sequence[Measured]) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from minigraph.testing.diagnosis.measuring import Measured
 from minigraph.testing.diagnosis.problems import Maker, Problem
 from minigraph.testing.diagnosis.signatures import MISSING, TWICE
-from minigraph.testing.diagnosis.subject import Subject, is_single
+from minigraph.testing.diagnosis.subject import Subject
 
 __all__ = [
     "blind_spots",
@@ -28,9 +28,10 @@ def what_the_loss_is(subject: Subject, case: Measured) -> str:
     if problem.axes == (None, None):
         return "where the examples lie could not be told; give axis='rows' or 'columns'"
     twice = subject.loss(problem.examples([*range(problem.K)] * 2))
-    if np.isclose(twice, case.loss, rtol=1e-9):
+    near = max(1e-9, 10 * case.rounding)
+    if np.isclose(twice, case.loss, rtol=near):
         return MEAN
-    if np.isclose(twice, 2 * case.loss, rtol=1e-9):
+    if np.isclose(twice, 2 * case.loss, rtol=near):
         return "the loss is a sum over the examples"
     return f"with all examples twice the loss is {twice / case.loss:.4g} times as large"
 
@@ -83,11 +84,6 @@ def loss_remarks(subject: Subject, problem: Problem) -> list[str]:
 def blind_spots(maker: Maker, cases: list[Measured]) -> list[str]:
     """List what the problems could not show."""
     found = []
-    if all(is_single(np.array(case.loss)) for case in cases):
-        found.append(
-            "fprop computes in float32, so its slopes are known to two digits or so: smaller "
-            "mistakes are hidden"
-        )
     if not maker.grows:
         found.append(
             "params is not a function of sizes, so no other sizes were tried: a transpose that is "
@@ -97,7 +93,24 @@ def blind_spots(maker: Maker, cases: list[Measured]) -> list[str]:
         found.append("the number of examples could not be changed: mistakes with 1/K are hidden")
     if not maker.n_penalties:
         found.append("no penalties were given, so none were looked at")
+    if cases[0].is_coarse:
+        found.append(coarseness(cases))
     for name in cases[0].problem.params:
         if all(not np.any(np.abs(case.slope(name)) > 1e-12) for case in cases):
             found.append(f"the slope by {name} is 0 on all problems: nothing was seen of it")
     return found
+
+
+def coarseness(cases: list[Measured]) -> str:
+    """Say that the loss is rounded more than float64 is, and what that hides."""
+    bars = [min(_share_unknown(case, name) for case in cases) for name in cases[0].problem.params]
+    return (
+        f"the loss is computed to {cases[0].rounding:.0e} of it only, as float32 does: mistakes "
+        f"below {max(bars):.0e} of a gradient may be hidden; compute it in float64"
+    )
+
+
+def _share_unknown(case: Measured, name: str) -> float:
+    """Give the usual error of a slope, as a share of the largest entry."""
+    largest = np.abs(case.slope(name)).max(initial=0.0)
+    return float(np.median(case.error(name)) / largest) if largest > 1e-12 else 1.0

@@ -1,6 +1,7 @@
 """Small problems on which a hand-written backward pass is asked: sizes, parameters, a minibatch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -118,6 +119,21 @@ class Maker:
             made = made.examples(rng.permutation(np.arange(K) % made.K))
         return made
 
+    def settle(self, works: Callable[[Problem], bool]) -> None:
+        """See whether a guess of where the examples lie works with some of them; else guess again.
+
+        Of a square x, or where x and y have as many units, both may look like examples.
+        """
+        if not self.guessed:
+            return
+        _, x, y = self._make({}, 0)
+        first = self.axes
+        for place in range(x.ndim):
+            self.axes = place, _other(y, x.shape[place])
+            if self.axes[1] is not None and all(works(self.problem("", K=K)) for K in (2, 3)):
+                return
+        self.axes = first
+
     def lambdas(self) -> tuple[float, ...]:
         """Give penalties that all differ."""
         return tuple(LAMBDAS[i % len(LAMBDAS)] for i in range(self.n_penalties))
@@ -207,10 +223,16 @@ def _floats(name: Any, value: Any) -> Array:
 
 
 def _varied(value: Array, rng: np.random.Generator) -> Array:
-    """Make entries that are all equal differ: biases of 0 hide much, and all units alike too."""
+    """Move all entries a little: whole numbers make activations of 0, where relu has a kink.
+
+    Entries that are all equal are moved further: biases of 0 hide much, and all units alike too.
+    Weights that are tied, and so the same, are moved alike.
+    """
     if value.size and (value == value.flat[0]).all():
         return np.asarray(value + 0.3 * rng.normal(size=value.shape))
-    return value
+    alike = np.random.default_rng(zlib.crc32(value.tobytes()))
+    size = np.where(value == 0, np.abs(value).max(initial=0.0), np.abs(value))
+    return np.asarray(value + 0.01 * size * alike.normal(size=value.shape))
 
 
 def _wide(y: Array) -> Array:
@@ -238,11 +260,15 @@ def usual(maker: Maker) -> Iterator[Problem]:
 
 
 def with_zeros(problem: Problem) -> Problem:
-    """Put zeros among the entries of each matrix."""
+    """Put a zero into each row of each matrix, but not where that makes a unit without weights.
+
+    All its activations would be 0, where relu has a kink for all examples at once.
+    """
     params = {name: value.copy() for name, value in problem.params.items()}
     for value in params.values():
-        if value.ndim > 1:
-            value.reshape(-1)[:: max(2, value.size // 3)] = 0.0
+        if value.ndim > 1 and min(value.shape[:2]) > 1:
+            rows, columns = value.shape[:2]
+            value[np.arange(rows), np.arange(rows) % columns] = 0.0
     return replace(problem, params=params)
 
 
