@@ -177,7 +177,7 @@ def other_arrays(site: Site) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for operand in site.traced(site.g).used:
         for name, array in site.record.arrays:
-            for value in {array.shape: array, array.shape[::-1]: array.T}.values():
+            for value in (array, array.T):
                 words = f"{name} is used in place of {site.operand(operand)}"
                 try:
                     found.setdefault(words, np.asarray(with_operand(site, operand, value, site.g)))
