@@ -43,7 +43,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _check(options: argparse.Namespace) -> int:
-    from minigraph.testing.diagnosis.submissions import Unfit, diagnose
+    from minigraph.testing.diagnosis.grading.submissions import Unfit, diagnose
 
     try:
         diagnosis = diagnose(options.file, options.exercise, options.seed)
@@ -75,7 +75,7 @@ def _add_grade(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from minigraph.testing.diagnosis.grading import grade
+    from minigraph.testing.diagnosis.grading.grading import grade
 
     try:
         grades = grade(

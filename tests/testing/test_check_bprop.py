@@ -14,7 +14,8 @@ from hypothesis import settings
 import minigraph as mg
 from demos.homework import by_hand
 from minigraph.testing import BackpropError, assert_bprop, check_bprop
-from minigraph.testing.diagnosis import checking, clock
+from minigraph.testing.diagnosis import clock
+from minigraph.testing.diagnosis.causes import reasons
 from minigraph.testing.mistakes import ARCHITECTURES, LIBRARY, load
 
 THOROUGH = settings.default.max_examples >= 1000
@@ -591,7 +592,7 @@ def test_the_search_stops_when_the_time_is_up(monkeypatch):
             time.sleep(0.01)
         return []
 
-    monkeypatch.setattr(checking, "matching", late)
+    monkeypatch.setattr(reasons, "matching", late)
     diagnosis = check(("grad_hs * (ha > 0)", "grad_hs"), graph=graph, budget=1.0)
     assert any(line.startswith("not all known causes") for line in diagnosis.blind_spots)
 

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from minigraph.__main__ import main
-from minigraph.testing.diagnosis import Diagnosis, Verdict, submissions
+from minigraph.testing.diagnosis import Diagnosis, Verdict
+from minigraph.testing.diagnosis.grading import submissions
 from minigraph.testing.mistakes import LIBRARY, source
 
 WRONG = source(

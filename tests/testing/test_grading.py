@@ -12,7 +12,7 @@ import pytest
 
 from minigraph.testing import grade
 from minigraph.testing.diagnosis import Grade, Grades, Verdict
-from minigraph.testing.diagnosis.grading import _names
+from minigraph.testing.diagnosis.grading.grading import _names
 from minigraph.testing.mistakes import LIBRARY, source
 
 RIGHT = source("columns")

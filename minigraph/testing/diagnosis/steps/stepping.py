@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.testing.diagnosis.losses import blind_spots, what_the_loss_is
+from minigraph.testing.diagnosis.causes.losses import blind_spots, what_the_loss_is
+from minigraph.testing.diagnosis.causes.penalties import penalty_causes, shares
 from minigraph.testing.diagnosis.measuring import Measured, close, measured_on, unusable_in_part
-from minigraph.testing.diagnosis.momentum import (
+from minigraph.testing.diagnosis.problems import Maker, Problem, usual
+from minigraph.testing.diagnosis.steps.momentum import (
     find_momentum,
     momentum_causes,
     momentum_in_words,
 )
-from minigraph.testing.diagnosis.penalties import penalty_causes, shares
-from minigraph.testing.diagnosis.problems import Maker, Problem, usual
-from minigraph.testing.diagnosis.rates import learning_rate
-from minigraph.testing.diagnosis.step_causes import step_causes
+from minigraph.testing.diagnosis.steps.rates import learning_rate
+from minigraph.testing.diagnosis.steps.step_causes import step_causes
+from minigraph.testing.diagnosis.steps.taking import StepSubject, conduct_of_step, same
 from minigraph.testing.diagnosis.subject import Unusable
-from minigraph.testing.diagnosis.taking import StepSubject, conduct_of_step, same
 from minigraph.testing.diagnosis.verdicts import Diagnosis, Verdict, worst
 
 __all__ = ["check_step"]

@@ -11,7 +11,7 @@ from minigraph.drawing.text import ATOM, Term, formula, operand
 from minigraph.graph import Graph
 from minigraph.sweep import _fitted
 from minigraph.tensor import Tensor
-from minigraph.testing.diagnosis.penalties import lambda_names
+from minigraph.testing.diagnosis.causes.penalties import lambda_names
 from minigraph.testing.diagnosis.problems import Problem
 
 __all__ = ["DATA", "Change", "Record"]

@@ -15,7 +15,7 @@ from minigraph.testing.diagnosis.verdicts import Diagnosis
 __all__ = ["Unfit", "arguments", "checked", "diagnose", "exercise_file"]
 
 NEEDED = ("fprop", "bprop", "params", "batch")
-EXERCISES = Path(__file__).parents[1] / "exercises"
+EXERCISES = Path(__file__).parents[2] / "exercises"
 
 
 class Unfit(Exception):

@@ -8,10 +8,16 @@ from typing import Any
 import numpy as np
 
 from minigraph.graph import Graph
+from minigraph.testing.diagnosis.causes.signatures import (
+    GUESSES,
+    factor,
+    fits,
+    scale_causes,
+    shape_cause,
+)
 from minigraph.testing.diagnosis.measuring import Measured, close
-from minigraph.testing.diagnosis.rules import DATA, Change, Record
-from minigraph.testing.diagnosis.signatures import GUESSES, factor, fits, scale_causes, shape_cause
-from minigraph.testing.diagnosis.wrong_rules import wrong_rules
+from minigraph.testing.diagnosis.rules.record import DATA, Change, Record
+from minigraph.testing.diagnosis.rules.wrong_rules import wrong_rules
 
 __all__ = ["Intermediates", "is_x", "node_causes"]
 

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigraph.testing.diagnosis.amounts import factors, updates, weights
-from minigraph.testing.diagnosis.compared import Changes, Compared
 from minigraph.testing.diagnosis.measuring import Measured, close
-from minigraph.testing.diagnosis.rules import DATA, Change, Record
-from minigraph.testing.diagnosis.wrong_rules import (
+from minigraph.testing.diagnosis.rules.amounts import factors, updates, weights
+from minigraph.testing.diagnosis.rules.compared import Changes, Compared
+from minigraph.testing.diagnosis.rules.record import DATA, Change, Record
+from minigraph.testing.diagnosis.rules.wrong_rules import (
     UNNAMED,
     Part,
     Site,

@@ -16,15 +16,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from minigraph.testing.diagnosis.grades import Grade, Grades
-from minigraph.testing.diagnosis.submissions import Unfit, arguments, exercise_file
+from minigraph.testing.diagnosis.grading.grades import Grade, Grades
+from minigraph.testing.diagnosis.grading.submissions import Unfit, arguments, exercise_file
 from minigraph.testing.diagnosis.verdicts import Verdict
 
 __all__ = ["grade"]
 
 KEPT = 20_000  # bytes of what is printed
-RUNNER = "minigraph.testing.diagnosis.runner"
-ROOT = str(Path(__file__).parents[3])
+RUNNER = "minigraph.testing.diagnosis.grading.runner"
+ROOT = str(Path(__file__).parents[4])
 
 
 def grade(

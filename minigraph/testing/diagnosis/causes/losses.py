@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from minigraph.testing.diagnosis.causes.signatures import MISSING, TWICE
 from minigraph.testing.diagnosis.measuring import Measured
 from minigraph.testing.diagnosis.problems import Maker, Problem
-from minigraph.testing.diagnosis.signatures import MISSING, TWICE
 from minigraph.testing.diagnosis.subject import Subject
 
 __all__ = [

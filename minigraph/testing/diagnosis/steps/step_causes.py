@@ -6,11 +6,11 @@ from itertools import combinations
 
 import numpy as np
 
+from minigraph.testing.diagnosis.causes.penalties import described
+from minigraph.testing.diagnosis.causes.signatures import example_causes, factor, factor_in_words
 from minigraph.testing.diagnosis.measuring import Measured, close
-from minigraph.testing.diagnosis.penalties import described
-from minigraph.testing.diagnosis.rates import part_of_the_batch
-from minigraph.testing.diagnosis.signatures import example_causes, factor, factor_in_words
-from minigraph.testing.diagnosis.taking import StepSubject
+from minigraph.testing.diagnosis.steps.rates import part_of_the_batch
+from minigraph.testing.diagnosis.steps.taking import StepSubject
 
 __all__ = ["step_causes"]
 

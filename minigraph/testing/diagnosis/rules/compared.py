@@ -7,7 +7,7 @@ import numpy as np
 
 from minigraph.arrays import Array
 from minigraph.testing.diagnosis.measuring import Measured, close
-from minigraph.testing.diagnosis.rules import Change, Record
+from minigraph.testing.diagnosis.rules.record import Change, Record
 
 __all__ = ["Changes", "Compared"]
 

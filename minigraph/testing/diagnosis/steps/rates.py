@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from minigraph.arrays import Array
+from minigraph.testing.diagnosis.causes.signatures import factor
 from minigraph.testing.diagnosis.measuring import Measured, close
-from minigraph.testing.diagnosis.signatures import factor
 
 __all__ = ["learning_rate", "part_of_the_batch"]
 

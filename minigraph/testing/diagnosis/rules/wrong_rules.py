@@ -15,7 +15,7 @@ from minigraph.arrays import Array
 from minigraph.tensor import Tensor
 from minigraph.testing.changes import Traced, changes
 from minigraph.testing.diagnosis.problems import Problem
-from minigraph.testing.diagnosis.rules import Record
+from minigraph.testing.diagnosis.rules.record import Record
 
 __all__ = ["UNNAMED", "Part", "Site", "other_arrays", "other_labels", "with_operand", "wrong_rules"]
 

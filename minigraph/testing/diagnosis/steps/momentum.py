@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from minigraph.arrays import Array
+from minigraph.testing.diagnosis.causes.signatures import factor
 from minigraph.testing.diagnosis.measuring import close
 from minigraph.testing.diagnosis.problems import Problem
-from minigraph.testing.diagnosis.signatures import factor
-from minigraph.testing.diagnosis.taking import StepSubject
+from minigraph.testing.diagnosis.steps.taking import StepSubject
 
 __all__ = ["find_momentum", "momentum_causes", "momentum_in_words"]
 

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigraph.arrays import Array
+from minigraph.testing.diagnosis.causes.penalties import Share, lambda_names
+from minigraph.testing.diagnosis.causes.signatures import factor
 from minigraph.testing.diagnosis.measuring import Measured, close
-from minigraph.testing.diagnosis.penalties import Share, lambda_names
 from minigraph.testing.diagnosis.problems import Maker, Problem
-from minigraph.testing.diagnosis.rules import Record
-from minigraph.testing.diagnosis.signatures import factor
+from minigraph.testing.diagnosis.rules.record import Record
 from minigraph.testing.diagnosis.subject import Subject, Unusable
 
 __all__ = ["ANOTHER", "data_part", "of_the_right_loss", "penalty_part", "same_loss"]

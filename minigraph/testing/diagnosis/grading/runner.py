@@ -1,6 +1,6 @@
 """Check one submission in this process, within limits; what `grade` starts for each.
 
-    python -m minigraph.testing.diagnosis.runner SUBMISSION RESULT MEMORY SEED [EXERCISE]
+    python -m minigraph.testing.diagnosis.grading.runner SUBMISSION RESULT MEMORY SEED [EXERCISE]
 
 The result is written as JSON to a file, since what is printed is the submission's.
 """
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 import minigraph as mg
+from minigraph.testing.diagnosis.grading.submissions import Unfit, arguments, checked
 from minigraph.testing.diagnosis.problems import Maker
 from minigraph.testing.diagnosis.subject import Subject, Unusable
-from minigraph.testing.diagnosis.submissions import Unfit, arguments, checked
 
 __all__ = ["main"]
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from minigraph.arrays import Array
-from minigraph.testing.diagnosis.compared import Changes, Compared
+from minigraph.testing.diagnosis.causes.signatures import known_factor, weights_in_words
 from minigraph.testing.diagnosis.measuring import close
-from minigraph.testing.diagnosis.rules import Change, Record
-from minigraph.testing.diagnosis.signatures import known_factor, weights_in_words
-from minigraph.testing.diagnosis.wrong_rules import Site, with_operand
+from minigraph.testing.diagnosis.rules.compared import Changes, Compared
+from minigraph.testing.diagnosis.rules.record import Change, Record
+from minigraph.testing.diagnosis.rules.wrong_rules import Site, with_operand
 
 __all__ = ["factors", "updates", "weights"]
 

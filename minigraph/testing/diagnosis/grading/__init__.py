@@ -1,0 +1,1 @@
+"""Diagnosing many files, each in a process of its own."""

@@ -1,0 +1,1 @@
+"""What is wrong with a training step: its rate and momentum are inferred, then it is compared."""
