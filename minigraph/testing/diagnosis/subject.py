@@ -144,13 +144,15 @@ def conduct(subject: Subject, problem: Problem, other: Problem) -> list[str]:
     subject.raw(replace(problem, x=problem.x[::-1] if problem.x.ndim else problem.x))
     changed = {name for name, v in first.items() if not _same(np.asarray(v), before[name])}
     again = subject.gradients(problem)
+    kept = {name for name in first if name in again and not _same(again[name], before[name])}
+    kept |= _remembered(subject, problem, other)
     for name in first:
         if name in changed:
             said.append(
                 f"{name}: the array that bprop returned changes at the next call: it is a buffer "
                 "that is used again; return a copy"
             )
-        elif name in again and not _same(again[name], before[name]):
+        elif name in kept:
             said.append(
                 f"{name}: after a call with other arguments, bprop gives something else for the "
                 "same ones: it keeps what it computed before"
@@ -163,6 +165,18 @@ def conduct(subject: Subject, problem: Problem, other: Problem) -> list[str]:
             if name in first and value.dtype.kind == "f" and not np.isfinite(value).all()
         ]
     return said
+
+
+def _remembered(subject: Subject, problem: Problem, other: Problem) -> set[str]:
+    """Name the gradients that depend on the call before: of the very same x and y, or of others."""
+    same = problem.copied()
+    moved = replace(same, params={n: 1.5 * v for n, v in same.params.items()})
+    given = []
+    for before in (same, other):
+        subject.bprop(*subject.arguments(1, before))
+        returned = subject.bprop(*subject.arguments(1, moved))
+        given.append({n: np.array(returned[n]) for n in problem.params if n in returned})
+    return {name for name, value in given[0].items() if not _same(value, given[1][name])}
 
 
 def _changes(subject: Subject, which: int, name: str, problem: Problem) -> list[str]:

@@ -131,12 +131,16 @@ def described(term: Array, params: dict[str, Array]) -> str | None:
     for name, value in params.items():
         basis |= {f"sign({name})": np.sign(value), name: value, f"|{name}|": np.abs(value)}
     basis["1"] = np.ones_like(term)
+    found = []
     for words, column in basis.items():
-        if not np.any(column):
-            continue
-        c = float((term * column).sum() / (column * column).sum())
-        if close(term, c * column, 1e-6 * size):
-            return words if np.isclose(c, 1, rtol=1e-5) else f"{_number(c)} * {words}"
+        if np.any(column):
+            c = float((term * column).sum() / (column * column).sum())
+            if close(term, c * column, 1e-6 * size):
+                found.append((c, words))
+    # Of one entry all are multiples: a whole number is meant.
+    found.sort(key=lambda fit: not np.isclose(fit[0], round(fit[0]), rtol=1e-5))
+    for c, words in found[:1]:
+        return words if np.isclose(c, 1, rtol=1e-5) else f"{_number(c)} * {words}"
     return None
 
 

@@ -134,7 +134,9 @@ def scale_causes(name: str, cases: Sequence[Measured]) -> Iterator[str]:
             told.append((c, case.problem))
     if told:
         factors, problems = zip(*told)
-        yield factor_in_words(np.array(factors), problems)
+        known = known_factor(np.array(factors), problems)
+        if known is not None or cases[0].slope(name).size > 1:  # one number is always a multiple
+            yield known or factor_in_words(np.array(factors), problems)
 
 
 def factor_in_words(factors: Array, problems: Sequence[Problem]) -> str:
