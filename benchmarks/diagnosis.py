@@ -1,15 +1,20 @@
 """Measure the diagnosis of hand-written backward passes on the library of mistakes.
 
     python benchmarks/diagnosis.py [--architecture columns] [--without-graph]
+    python benchmarks/diagnosis.py --held-out
 
 For each mistake in a gradient: are just those parameters called wrong that are, is the cause named
 for each, or is another? Then the right programs on many seeds: is anything accused?
+
+The held-out mistakes have no causes to compare with: what is said of each is printed, for a reader.
 """
 
 import argparse
+import sys
 import time
 import warnings
 from collections import Counter
+from pathlib import Path
 
 from minigraph.testing import Diagnosis, check_bprop
 from minigraph.testing.mistakes import ARCHITECTURES, LIBRARY, Mistake, load, naming
@@ -24,14 +29,41 @@ def diagnosed(what: Mistake | str, with_graph: bool = True, seed: int = 0) -> Di
     )  # fmt: skip
 
 
+def held_out() -> None:
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests.testing import held_out as programs
+
+    count: Counter[str] = Counter()
+    for mistake in programs.MISTAKES:
+        wrong, right = programs.load(mistake), programs.load(mistake.architecture)
+        diagnosis = check_bprop(
+            wrong.fprop, wrong.bprop, wrong.params, wrong.batch, axis=wrong.AXIS,
+            penalties=(0,) * wrong.PENALTIES, graph=getattr(right, "graph", None),
+        )  # fmt: skip
+        found = {n for n, v in diagnosis.verdicts.items() if v.status == "wrong"}
+        first = mistake.rule.partition(",")[0]
+        kind = first if first in ("loss", "conduct") else "gradient"
+        count[f"{kind}, mistakes"] += 1
+        count[f"{kind}, found"] += not diagnosis.ok
+        if kind == "gradient":
+            count["gradient, just the wrong parameters"] += found == set(mistake.wrong)
+        print(f"\n{mistake.name} ({mistake.architecture}, {mistake.rule})\n{diagnosis}")
+    for what, number in sorted(count.items()):
+        print(f"{what:40}{number:4}")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--architecture", choices=ARCHITECTURES)
     options.add_argument("--without-graph", action="store_true")
     options.add_argument("--seeds", type=int, default=20, help="for the right programs")
     options.add_argument("--show", action="store_true", help="print every diagnosis")
+    options.add_argument("--held-out", action="store_true", help="the mistakes of the tests")
     args = options.parse_args()
     warnings.simplefilter("ignore")
+    if args.held_out:
+        held_out()
+        return
     names = [args.architecture] if args.architecture else list(ARCHITECTURES)
     total: Counter[str] = Counter()
     print(

@@ -4,8 +4,10 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import minigraph as mg
+from minigraph.testing import check_bprop
 from tests.testing.held_out import ARCHITECTURES, MISTAKES, load, source
 
 SIZES = [
@@ -149,6 +151,23 @@ def test_each_of_two_is_a_mistake_of_its_own(pair):
     assert one
     assert two
     assert one | two == set(pair.wrong)
+
+
+SHARE = 1 if settings.default.max_examples >= 1000 else 12
+
+
+@pytest.mark.parametrize("mistake", MISTAKES[::SHARE], ids=lambda mistake: mistake.name)
+def test_the_diagnosis_finds_it_in_the_parameters_that_are_wrong(mistake):
+    """How often it names the cause too is judged by reading: benchmarks/diagnosis.py --held-out."""
+    wrong, right = load(mistake), load(mistake.architecture)
+    diagnosis = check_bprop(
+        wrong.fprop, wrong.bprop, wrong.params, wrong.batch, axis=wrong.AXIS,
+        penalties=(0,) * wrong.PENALTIES, graph=getattr(right, "graph", None),
+    )  # fmt: skip
+    assert not diagnosis.ok
+    if not of_conduct(mistake) and not in_the_loss(mistake):
+        found = {n for n, verdict in diagnosis.verdicts.items() if verdict.status == "wrong"}
+        assert found == set(mistake.wrong)
 
 
 def test_there_is_variety():

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,6 @@ __all__ = ["Measured", "close", "measured_on", "sides", "unusable_in_part"]
 
 STEPS = (2.0**-15, 2.0**-18, 2.0**-11)  # relative to the size of a parameter
 ENOUGH = 1e-8  # so small an error, by the slope, needs no other step
-HALF = 1e-4  # of the largest entry: a rounding error between those of float32 and half precision
 TOLERANCE = 1e-7  # of the largest entry, for what rounding and differences leave
 REACH = 2.0**-16  # steps in which rounding is measured: some tens of those of float32
 SIGMAS = 30.0  # times the scatter: what is rounded alike everywhere does not scatter
@@ -77,22 +76,13 @@ class Measured:
     def given_error(self) -> dict[str, float]:
         """Bound the rounding errors of the gradients that were given, by parameter.
 
-        Those in float32 are right to 1e-7 of the terms that they are the sum of, and no better;
-        more than float32 rounds is not allowed for.
+        Those in float32 are right to 1e-7 of the terms that they are the sum of, and no better.
         """
-        return {
-            name: max(min(error.bound, HALF * error.largest) for error in found)
-            for name, found in self._errors.items()
-        }
-
-    @cached_property
-    def _errors(self) -> dict[str, list["_Rounding"]]:
         # Where all examples are as they should be, p - 1 is small and steady, and yet no more
         # exact than where they are not: so weights that fit nothing are looked at too.
         places = [self.problem, *(_shuffled(self.problem, seed) for seed in range(SHUFFLED))]
         found = [_errors_of_bprop(self.subject, place) for place in places]
-        none = _Rounding(0.0, 0.0)
-        return {name: [errors.get(name, none) for errors in found] for name in self.given}
+        return {name: max(errors.get(name, 0.0) for errors in found) for name in self.given}
 
     @cached_property
     def _single(self) -> dict[int, Problem]:
@@ -108,16 +98,16 @@ class Measured:
         given = self.given.get(name)
         if given is None:
             return False
-        return close(given, self.slope(name), self.error(name)) or (
-            given.shape == self.slope(name).shape
-            and close(given, self.slope(name), self.error(name) + self.given_error[name])
+        slope, error = self.slope(name), self.error(name)
+        return close(given, slope, error) or (
+            given.shape == slope.shape and close(given, slope, error + self.given_error[name])
         )
 
-    def is_rounded(self, name: str) -> bool:
-        """Tell whether the gradient that was given is the slope but for rounding, of any kind."""
-        given, slope = self.given[name], self.slope(name)
-        error = self.error(name) + max(error.bound for error in self._errors[name])
-        return given.shape == slope.shape and close(given, slope, error)
+    def share_off(self, name: str, names: Sequence[str]) -> float:
+        """Give what a gradient is off by, beside the largest entry of all."""
+        off = np.abs(self.given[name] - self.slope(name)) - self.error(name)
+        largest = max(float(np.abs(self.slope(n)).max(initial=0.0)) for n in names)
+        return max(0.0, float(off.max(initial=0.0))) / max(largest, 1e-12)
 
 
 def measured_on(
@@ -177,14 +167,7 @@ def _loss_error(subject: Subject, problem: Problem) -> float:
     return max(float(np.min(found)), SIGMAS * SINGLE / 4 * parts * is_single)
 
 
-class _Rounding(NamedTuple):
-    """A bound of rounding errors, and the largest entry of all gradients."""
-
-    bound: float
-    largest: float
-
-
-def _errors_of_bprop(subject: Subject, problem: Problem) -> dict[str, _Rounding]:
+def _errors_of_bprop(subject: Subject, problem: Problem) -> dict[str, float]:
     """Bound the rounding errors of the gradients, by parameter, where they can be computed."""
 
     def flat(problem: Problem) -> Array:
@@ -199,15 +182,11 @@ def _errors_of_bprop(subject: Subject, problem: Problem) -> dict[str, _Rounding]
     except (Unusable, ValueError, KeyError):  # the user's, with other weights
         return {}
     found = {}
-    # Where terms cancel, as behind a normalisation, a gradient is far smaller than they are.
-    overall = max((float(np.abs(given[n]).max(initial=0.0)) for n in names), default=0.0)
     for name, off in zip(names, scatters):
         error, largest = (float(np.abs(a).max(initial=0.0)) for a in (off, given[name]))
-        if not np.isfinite(error):
-            error = 0.0
         if error > COARSE * largest:  # then what is rounded alike everywhere is so too
             error = max(error, ROUNDINGS * SINGLE * largest)
-        found[name] = _Rounding(error, overall)
+        found[name] = error if np.isfinite(error) else 0.0
     return found
 
 
