@@ -73,7 +73,7 @@ class Comparison:
 
         What float32 leaves is so large in few problems only, where large terms cancel.
         """
-        shares = [case.share_off(name, self.parameters) for case in self.cases]
+        shares = [case.share_off(name) for case in self.cases]
         return name in self.parameters and float(np.median(shares)) > HALF
 
     def wrong(self) -> dict[str, Verdict]:

@@ -78,11 +78,15 @@ class Measured:
 
         Those in float32 are right to 1e-7 of the terms that they are the sum of, and no better.
         """
+        found = [errors for errors, _ in self._roundings]
+        return {name: max(errors.get(name, 0.0) for errors in found) for name in self.given}
+
+    @cached_property
+    def _roundings(self) -> list[tuple[dict[str, float], float]]:
         # Where all examples are as they should be, p - 1 is small and steady, and yet no more
         # exact than where they are not: so weights that fit nothing are looked at too.
         places = [self.problem, *(_shuffled(self.problem, seed) for seed in range(SHUFFLED))]
-        found = [_errors_of_bprop(self.subject, place) for place in places]
-        return {name: max(errors.get(name, 0.0) for errors in found) for name in self.given}
+        return [_errors_of_bprop(self.subject, place) for place in places]
 
     @cached_property
     def _single(self) -> dict[int, Problem]:
@@ -103,11 +107,13 @@ class Measured:
             given.shape == slope.shape and close(given, slope, error + self.given_error[name])
         )
 
-    def share_off(self, name: str, names: Sequence[str]) -> float:
-        """Give what a gradient is off by, beside the largest entry of all."""
-        off = np.abs(self.given[name] - self.slope(name)) - self.error(name)
-        largest = max(float(np.abs(self.slope(n)).max(initial=0.0)) for n in names)
-        return max(0.0, float(off.max(initial=0.0))) / max(largest, 1e-12)
+    def share_off(self, name: str) -> float:
+        """Give what a gradient is off by, beside the largest entry of all, here and elsewhere."""
+        given, slope = self.given[name], self.slope(name)
+        if close(given, slope, self.error(name)):
+            return 0.0
+        off = float((np.abs(given - slope) - self.error(name)).max())
+        return max(0.0, off) / max(1e-12, *(largest for _, largest in self._roundings))
 
 
 def measured_on(
@@ -167,8 +173,11 @@ def _loss_error(subject: Subject, problem: Problem) -> float:
     return max(float(np.min(found)), SIGMAS * SINGLE / 4 * parts * is_single)
 
 
-def _errors_of_bprop(subject: Subject, problem: Problem) -> dict[str, float]:
-    """Bound the rounding errors of the gradients, by parameter, where they can be computed."""
+def _errors_of_bprop(subject: Subject, problem: Problem) -> tuple[dict[str, float], float]:
+    """Bound the rounding errors of the gradients, by parameter, where they can be computed.
+
+    The largest entry of all gradients comes with them.
+    """
 
     def flat(problem: Problem) -> Array:
         given = subject.gradients(problem)
@@ -180,14 +189,14 @@ def _errors_of_bprop(subject: Subject, problem: Problem) -> dict[str, float]:
         ends = np.cumsum([given[n].size for n in names])
         scatters = np.split(noise(flat, problem), ends[:-1])
     except (Unusable, ValueError, KeyError):  # the user's, with other weights
-        return {}
+        return {}, 0.0
     found = {}
     for name, off in zip(names, scatters):
         error, largest = (float(np.abs(a).max(initial=0.0)) for a in (off, given[name]))
         if error > COARSE * largest:  # then what is rounded alike everywhere is so too
             error = max(error, ROUNDINGS * SINGLE * largest)
         found[name] = error if np.isfinite(error) else 0.0
-    return found
+    return found, max(float(np.abs(given[n]).max(initial=0.0)) for n in names)
 
 
 def _shuffled(problem: Problem, seed: int) -> Problem:
