@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigraph.arrays import Array, check_kind, frozen, is_array
+from minigraph.arrays import Array, array_of, check_kind, frozen, is_array
 from minigraph.errors import explained
 from minigraph.modes import current_mode, tick
 from minigraph.tensor import Tensor
@@ -39,7 +39,10 @@ _FAST: dict[Any, Callable[..., Any]] = {
 _CALL = """
 def call({parameters}):
     if {no_tensor}:
-        return _plain({arguments})
+        try:
+            return _plain({arguments})
+        except _Exception as _error:
+            raise _explained(_op, {plain_inputs}, {plain_attributes}, _error) from None
 {unwrap}
     try:
         _out = _function({values})
@@ -79,7 +82,7 @@ _UNWRAP = """
         {value} = {name}._array
         {flow}
     else:
-        {name} = {value} = _operand({name}, _op)
+        {name} = {value} = _operand({name}, _op, {name!r})
 """
 _UNWRAP_ALL = """
     _attributes = {**_defaults, **attributes}
@@ -111,6 +114,8 @@ def signature(op: "Op", vjps: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[
         p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     )
     for p in parameters:
+        if p.kind is p.VAR_KEYWORD:
+            raise TypeError(f"{op.name}: {p}: name each attribute, after *,")
         if p.name.startswith("_"):
             raise TypeError(f"{op.name}: {p.name}: names that begin with _ are the written call's")
         if p.kind is not p.KEYWORD_ONLY and p.default is not p.empty:
@@ -137,6 +142,8 @@ def _any_inputs() -> dict[str, str]:
         "parameters": "*inputs, **attributes",
         "no_tensor": "not any(_type(i) is _Tensor for i in inputs)",
         "arguments": "*inputs, **attributes",
+        "plain_inputs": "inputs",
+        "plain_attributes": "attributes",
         "unwrap": _UNWRAP_ALL,
         "values": "*_values, **_attributes",
         "inputs_kept": "_inputs",
@@ -159,15 +166,18 @@ def _fixed_inputs(op: "Op") -> dict[str, str]:
     for slot, (name, value, vjp) in enumerate(zip(names, values, op.vjps)):
         flow = f"if {name}._requires_grad: _flow += {1 << slot}" if vjp else "pass"
         unwrap.append(_UNWRAP.format(name=name, value=value, flow=flow))
+    kept = f"_dict({', '.join(passed)})" if passed else "_no_attributes"
     return {
         "parameters": ", ".join((*names, *parameters)),
         "no_tensor": " and ".join(f"_type({name}) is not _Tensor" for name in names),
         "arguments": ", ".join((*names, *passed)),
+        "plain_inputs": f"({', '.join(names)},)",
+        "plain_attributes": kept,
         "unwrap": "".join(unwrap),
         "values": ", ".join((*values, *passed)),
         "inputs_kept": f"({', '.join(names)},)",
         "values_kept": f"({', '.join(values)},)",
-        "attributes_kept": f"_dict({', '.join(passed)})" if passed else "_no_attributes",
+        "attributes_kept": kept,
         "flow": "_flow",
         "formulas": "_by_flow[_flow]",
     }
@@ -235,21 +245,21 @@ def _shared_clock(out: Array, inputs: tuple[Any, ...]) -> list[int] | None:
     return None
 
 
-def operand(value: Any, op: "Op") -> Any:
+def operand(value: Any, op: "Op", name: str = "an input") -> Any:
     """Turn what stands beside a Tensor into a number or an array; Python numbers stay weak."""
     kind = type(value)
     if kind is float or kind is int or kind is bool:
         return value
     if kind is not _ndarray:
         if isinstance(value, np.ma.MaskedArray):
-            check_kind(value, op.name)
+            check_kind(value, f"{op.name}: {name}")
         if not is_array(value) or isinstance(value, np.ndarray):  # a list, a np.matrix
             try:
-                value = np.asarray(value)
+                value = array_of(value, f"{op.name}: {name}")
             except ValueError as error:
-                raise TypeError(f"{op.name}: {error}") from None
+                raise TypeError(str(error)) from None
     if value.dtype.kind not in "fiub":
-        check_kind(value, op.name)
+        check_kind(value, f"{op.name}: {name}")
     return value
 
 

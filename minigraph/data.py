@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from minigraph.arrays import shown
+from minigraph.checks import as_float_dtype, as_path, generator, listed, whole
+
 __all__ = ["DataError", "fashion_mnist", "minibatches", "read_idx", "split",
            "two_circles", "two_circles_first10"]  # fmt: skip
 
@@ -58,9 +61,10 @@ def two_circles(seed: Seed = 0, dtype: DTypeLike = np.float64) -> XY:
     >>> two_circles()[0].shape
     (1100, 2)
     """
-    order = np.random.default_rng(seed).permutation(1100)
+    dtype = as_float_dtype(dtype, "two_circles: dtype")
+    order = generator(seed, "two_circles: seed").permutation(1100)
     X, y = _on_circles(k=order % 550, label=order // 550)
-    return X.astype(dtype, casting="same_kind"), y
+    return X.astype(dtype), y
 
 
 def two_circles_first10() -> XY:
@@ -118,13 +122,17 @@ def fashion_mnist(folder: StrPath | None = None, dtype: DTypeLike = np.float32) 
 
         (X_train, y_train), (X_test, y_test) = fashion_mnist()
     """
+    dtype = as_float_dtype(dtype, "fashion_mnist: dtype")
     train_X, train_y, test_X, test_y = _find_files(folder)
     return _load_pair(train_X, train_y, dtype), _load_pair(test_X, test_y, dtype)
 
 
 def _find_files(folder: StrPath | None) -> list[Path]:
     default = os.environ.get("MINIGRAPH_DATA"), _DEBIAN_FOLDER
-    folders = [place for place in default if place] if folder is None else [folder]
+    if folder is None:
+        folders = [Path(place) for place in default if place]
+    else:
+        folders = [as_path(folder, "fashion_mnist: folder")]
     for place in folders:
         paths = [Path(place, name) for name in _FILES]
         if all(path.is_file() for path in paths):
@@ -176,7 +184,7 @@ def read_idx(path: StrPath) -> NDArray[np.uint8]:
     ...     read_idx(file.name)
     array([7, 8, 9], dtype=uint8)
     """
-    with open(path, "rb") as file:
+    with open(as_path(path, "read_idx: path"), "rb") as file:
         packed = file.peek(2)[:2] == b"\x1f\x8b"
         try:
             return _read_array(path, gzip.GzipFile(fileobj=file) if packed else file)
@@ -241,10 +249,13 @@ def split(X: Array, y: Array, sizes: Sequence[int], seed: Seed = 0) -> tuple[XY,
     >>> [X.shape for X, _ in split(*two_circles(), sizes=(700, 200, 200))]
     [(700, 2), (200, 2), (200, 2)]
     """
-    n = _count_examples(X, y)
+    n = _count_examples("split", X, y)
+    sizes = listed(sizes, "split: sizes", "a sequence of whole numbers")
     if not all(isinstance(s, int | np.integer) and s >= 0 for s in sizes) or sum(sizes) > n:
-        raise ValueError(f"sizes must be integers >= 0 of sum <= {n}, the rows of X, not {sizes}")
-    order = np.random.default_rng(seed).permutation(n)
+        raise ValueError(
+            f"split: sizes must be integers >= 0 of sum <= {n}, the rows of X, not {sizes}"
+        )
+    order = generator(seed, "split: seed").permutation(n)
     parts = np.split(order, np.cumsum(sizes))[:-1]
     return tuple((X[part], y[part]) for part in parts)
 
@@ -276,14 +287,18 @@ def minibatches(X: Array, y: Array, size: int, rng: Seed | None = None) -> Itera
     >>> [len(y_batch) for _, y_batch in minibatches(*two_circles(), size=500, rng=0)]
     [500, 500, 100]
     """
-    n = _count_examples(X, y)
-    if size < 1:
-        raise ValueError(f"size must be at least 1, the examples in a batch, not {size}")
-    order = np.arange(n) if rng is None else np.random.default_rng(rng).permutation(n)
+    n = _count_examples("minibatches", X, y)
+    size = whole(size, "minibatches: size", 1)
+    order = np.arange(n) if rng is None else generator(rng, "minibatches: rng").permutation(n)
     return ((X[i], y[i]) for i in (order[k : k + size] for k in range(0, n, size)))
 
 
-def _count_examples(X: Array, y: Array) -> int:
+def _count_examples(function: str, X: Array, y: Array) -> int:
+    for name, array in (("X", X), ("y", y)):
+        if not getattr(array, "shape", ()):
+            raise TypeError(f"{function}: {name} is an array, not {shown(array)}; np.array(...)")
     if len(X) != len(y):
-        raise ValueError(f"X has {len(X)} rows but y has {len(y)}: give one label for each row")
+        raise ValueError(
+            f"{function}: X has {len(X)} rows but y has {len(y)}: give one label for each row"
+        )
     return len(X)

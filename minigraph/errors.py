@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.exceptions import AxisError
 
+from minigraph.arrays import array_of, shown
+from minigraph.reasons import reason
 from minigraph.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -16,8 +19,8 @@ _KINDS = (AxisError, TypeError, IndexError, ValueError)
 
 
 def shape_of(value: Any) -> str:
-    """Write a shape as error messages do; a number as itself."""
-    return str(tuple(value.shape)) if hasattr(value, "shape") else repr(value)
+    """Write a shape as error messages do; what has none as itself."""
+    return str(tuple(value.shape)) if hasattr(value, "shape") else shown(value)
 
 
 def explained(
@@ -25,20 +28,37 @@ def explained(
 ) -> Exception:
     """Say which op failed on what, in the words of its caller: shapes, names, the likely cause."""
     call = _call(op, inputs, attributes)
-    reason = str(error)
-    if "could not be broadcast" in reason or "non-broadcastable" in reason:
-        reason = "the shapes do not broadcast: sizes must be equal or 1, counted from the last axis"
-    elif "core dimension" in reason:
-        labels = [getattr(i, "name", None) or name for i, name in zip(inputs, op.input_names)]
-        reason = mismatch(inputs[0].shape, inputs[1].shape, labels)
     names = [i.name for i in inputs if type(i) is Tensor and i.name]
     where = f" ({', '.join(names)})" if names else ""
     kind = next((k for k in _KINDS if isinstance(error, k)), None)
+    if isinstance(error, AttributeError):  # a function of the table asks an array only
+        kind = TypeError
     if not op.trusted or kind is None:
         error.add_note(f"in op {op.name}: {call}{where}")  # a user's function: keep its traceback
         return error
-    named = call if call.startswith(f"{op.name}(") else f"{op.name}: {call}"
-    return kind(f"{named}: {reason}{where}")
+    try:
+        shapes = _shapes(op, inputs)
+    except (TypeError, ValueError) as not_numbers:
+        return not_numbers
+    if isinstance(error, AttributeError):
+        words = "give a Tensor, or a NumPy array, np.array(...)"
+    elif "core dimension" in str(error):
+        labels = [getattr(i, "name", None) or name for i, name in zip(inputs, op.input_names)]
+        words = mismatch(shapes[0], shapes[1], labels)
+    else:
+        words = reason(error, shapes)
+    named = call if call.startswith(f"{op.name}(") else f"{op.name}: {call}" if inputs else op.name
+    return kind(f"{named}: {words}{where}")
+
+
+def _shapes(op: "Op", inputs: tuple[Any, ...]) -> list[tuple[int, ...]]:
+    """List the shapes of inputs; refuse those that no array of numbers can be made of."""
+    shapes = []
+    for slot, input in enumerate(inputs):
+        if not hasattr(input, "shape") or isinstance(input, np.ndarray):
+            input = array_of(input, f"{op.name}: {op.input_name(slot)}")
+        shapes.append(tuple(input.shape))
+    return shapes
 
 
 def _call(op: "Op", inputs: tuple[Any, ...], attributes: Mapping[str, Any]) -> str:
@@ -47,7 +67,11 @@ def _call(op: "Op", inputs: tuple[Any, ...], attributes: Mapping[str, Any]) -> s
     if "y" in op.texts and not attributes:
         return op.texts["y"].format(**dict(zip(op.input_names, shapes)))
     between = f" {op.symbol} " if op.symbol and len(inputs) == 2 else ", "
-    given = [f", {key}={value!r}" for key, value in attributes.items() if value is not None]
+    given = [
+        f", {key}={shown(value)}"
+        for key, value in attributes.items()
+        if value is not op.defaults.get(key)
+    ]
     return between.join(shapes) + "".join(given)
 
 

@@ -50,6 +50,8 @@ class Setting(ContextDecorator):
         self._inner: Mode | None = None  # the mode made last: a layer is entered again and again
 
     def __call__(self, function: Function) -> Function:
+        if not callable(function):
+            raise TypeError(f"no_grad, enable_grad and scope decorate functions, not {function!r}")
         kinds = inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction
         if any(kind(function) for kind in kinds):
             raise TypeError(

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minigraph.arrays import Array
+from minigraph.arrays import Array, array_of
+from minigraph.checks import check_callable, check_mapping, generator, listed, whole
 from minigraph.methods import Operand
 from minigraph.modes import scope
 from minigraph.op import Op
@@ -61,12 +62,17 @@ class Module:
         ValueError
             If names, shapes or dtypes do not fit; it lists all that do not, and nothing is loaded.
         """
+        check_mapping(state, "load_state_dict: state", "names to arrays, as state_dict gives it")
         parameters = self.parameters()
         wrong = []
         if strict:
             wrong += [f"{name} is missing" for name in parameters if name not in state]
             wrong += [f"{name} is no parameter" for name in state if name not in parameters]
-        values = {name: np.asarray(state[name]) for name in parameters if name in state}
+        values = {
+            name: array_of(state[name], f"load_state_dict: {name}")
+            for name in parameters
+            if name in state
+        }
         for name, value in values.items():
             p = parameters[name]
             if value.shape != p.shape or value.dtype != p.dtype:
@@ -119,11 +125,10 @@ class Linear(Module):
         name: str = "linear",
         suffix: str = "",
     ) -> None:
-        if n_in < 1 or n_out < 1:
-            raise ValueError(f"Linear: sizes are at least 1, got {n_in} and {n_out}")
+        n_in, n_out = whole(n_in, "Linear: n_in", 1), whole(n_out, "Linear: n_out", 1)
         self.name = name
         bound = 1 / np.sqrt(n_in)
-        weights = np.random.default_rng(seed).uniform(-bound, bound, (n_in, n_out))
+        weights = generator(seed, "Linear: seed").uniform(-bound, bound, (n_in, n_out))
         with scope(name):
             self.W = Tensor(weights, requires_grad=True, name=f"W{suffix}", dtype=dtype)
             self.b = Tensor(np.zeros(n_out), requires_grad=True, name=f"b{suffix}", dtype=dtype)
@@ -181,9 +186,11 @@ class MLP(Module):
         seed: Seed = None,
         dtype: DTypeLike = np.float64,
     ) -> None:
+        sizes = [whole(n, "MLP: each of the sizes", 1) for n in listed(sizes, "MLP: sizes")]
         if len(sizes) < 2:
             raise ValueError(f"MLP: sizes of at least an input and an output, got {tuple(sizes)}")
-        rng = np.random.default_rng(seed)
+        check_callable(activation, "MLP: activation", "a function, such as mg.relu")
+        rng = generator(seed, "MLP: seed")
         self.activation = activation
         self.layers = tuple(
             Linear(n_in, n_out, rng, dtype, name=f"layer{i}", suffix=str(i))
@@ -247,6 +254,7 @@ def risk(
     >>> nn.risk(model, X, t, penalties=(0, 1e-3, 0, 1e-3)).shape
     ()
     """
+    check_callable(model, "risk: model", "a Module, from rows to logits")
     total = softmax_nll(model(x), labels)
     return total if penalties is None else total + penalty(model, penalties)
 
@@ -283,6 +291,7 @@ def penalty(model: Module, penalties: Sequence[Any]) -> Tensor:
     """
     if not isinstance(model, MLP):
         raise TypeError(f"penalty: of an MLP, not of {type(model).__name__}")
+    penalties = listed(penalties, "penalty: penalties", "a sequence of numbers, two per layer")
     if len(penalties) != 2 * len(model.layers):
         raise ValueError(
             f"penalty: {len(model.layers)} layers need {2 * len(model.layers)} penalties "

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
+from minigraph.arrays import shown
 from minigraph.calls import Formula, Pairs, signature, written_out
+from minigraph.checks import check_callable
 from minigraph.methods import Operand
 from minigraph.numpy_rules import RULES
 from minigraph.tensor import Tensor
@@ -111,6 +113,21 @@ class Op:
         broadcasts: bool | None = None,
         **vjps: Formula | None,
     ) -> None:
+        check_callable(function, "Op: function")
+        declared: dict[str, tuple[Any, type]] = {
+            "name": (name, str),
+            "symbol": (symbol, str),
+            "shapes": (shapes, str),
+            "domain": (domain, Mapping),
+            "texts": (texts, Mapping),
+            "kinks": (kinks, Sequence),
+        }
+        for what, (given, kind) in declared.items():
+            if given is not None and not isinstance(given, kind):
+                raise TypeError(f"Op: {what} is a {kind.__name__}, not {shown(given)}")
+        for input, vjp in {"each": each, **vjps}.items():
+            if vjp is not None:
+                check_callable(vjp, f"Op: {input}", "a formula, lambda g, y, ...: ..., or None")
         self.function = function
         self.name = name or function.__name__
         self.symbol = symbol

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from minigraph.arrays import Array
+from minigraph.arrays import Array, array_of, shown
+from minigraph.checks import check_mapping, listed
 from minigraph.schedules import Rate, checked, cosine, linear, step_decay, warmup
 from minigraph.tensor import Tensor
 
@@ -48,12 +49,18 @@ class Optimizer(ABC):
         self._who = who = type(self).__name__
         self._what = f"{who}.step"
         named = dict(parameters) if isinstance(parameters, Mapping) else None
-        self.parameters = tuple(parameters if named is None else named.values())
+        words = "Tensors, in a mapping or sequence"
+        given = parameters if named is None else named.values()
+        self.parameters = listed(given, f"{who}: parameters", words)
         if not self.parameters:
             raise ValueError(f"{who}: no parameters to learn")
         for p in self.parameters:
             if not isinstance(p, Tensor) or p.op is not None or not p.requires_grad:
-                raise TypeError(f"{who}: parameters are leaves that require a gradient, not {p!r}")
+                label = p._label() if isinstance(p, Tensor) else shown(p)
+                raise TypeError(
+                    f"{who}: parameters are leaves that require a gradient, not {label}; make "
+                    "them by mg.Tensor(..., requires_grad=True)"
+                )
         if len(set(self.parameters)) < len(self.parameters):
             raise ValueError(f"{who}: a parameter is given twice, and would take two steps at once")
         self.lr = lr
@@ -165,8 +172,9 @@ class Optimizer(ABC):
             If a name is missing or unexpected, a shape or dtype is another, or a count is negative;
             then nothing has changed.
         """
+        check_mapping(state, f"{self._who}: state", "names to arrays, as state_dict gives it")
         own = self._state()
-        given = {name: np.asarray(array) for name, array in state.items()}
+        given = {name: array_of(array, f"{self._who}: {name}") for name, array in state.items()}
         wrong = [f"{name} is missing" for name in own if name not in given]
         wrong += [f"{name} is unexpected" for name in given if name not in own]
         for name in own.keys() & given.keys():
@@ -321,9 +329,11 @@ class Adam(Optimizer):
         eps: float = 1e-8,
     ) -> None:
         who = type(self).__name__
-        if np.shape(betas) != (2,):
-            raise ValueError(f"{who}: betas must be two numbers, got {betas!r}")
-        self.betas = tuple(checked(who, f"beta{i}", b, high=1) for i, b in enumerate(betas, 1))
+        try:
+            first, second = betas
+        except (TypeError, ValueError):
+            raise ValueError(f"{who}: betas must be two numbers, got {betas!r}") from None
+        self.betas = checked(who, "beta1", first, high=1), checked(who, "beta2", second, high=1)
         self.eps = checked(who, "eps", eps, zero=False)
         super().__init__(parameters, lr)
 

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from minigraph.arrays import array_of, shown
+from minigraph.checks import check_callable, listed, whole
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -71,7 +74,8 @@ def decision_regions(
     >>> figure.axes[0].get_title()
     'error 0 of 4'
     """
-    X, y = np.asarray(X), np.asarray(y)
+    check_callable(predict, "decision_regions: predict", "a function from rows to classes")
+    X, y = array_of(X, "decision_regions: X"), array_of(y, "decision_regions: y")
     if X.ndim != 2 or X.shape[1] != 2 or len(X) == 0 or y.shape != X.shape[:1]:
         raise ValueError(
             "decision_regions: examples are (n, 2) with classes (n,), n > 0; "
@@ -111,7 +115,7 @@ def decision_regions(
 
 def _classes(predict: Callable[[Any], ArrayLike], rows: Any) -> Any:
     """Ask for the classes of some rows, and check that there is one for each."""
-    classes = np.asarray(predict(rows)).astype(int)
+    classes = array_of(predict(rows), "decision_regions: predict's result").astype(int)
     if classes.shape != (len(rows),) or classes.min() < 0 or classes.max() >= len(MARKERS):
         raise ValueError(
             f"decision_regions: predict gives one class, 0 ... {len(MARKERS) - 1}, for each of "
@@ -245,7 +249,10 @@ def filters(
     >>> figure.axes[0].get_title()
     'hidden units: the first 4 of 6'
     """
-    W = np.asarray(W)
+    W = array_of(W, "filters: W")
+    rows_columns = listed(shape, "filters: shape", "a pair, rows and columns")
+    shape = tuple([whole(n, "filters: each size of shape", 1) for n in rows_columns])  # type: ignore[assignment]
+    most = whole(most, "filters: most", 1)
     if W.ndim != 2 or W.size == 0 or len(shape) != 2 or W.shape[0] != shape[0] * shape[1]:
         raise ValueError(
             "filters: weights are (d, n), n > 0, for images of d = rows * columns pixels; "
@@ -253,8 +260,6 @@ def filters(
         )
     if not np.isfinite(W).all():
         raise ValueError(f"filters: {(~np.isfinite(W)).sum()} of {W.size} weights are not finite")
-    if most < 1:
-        raise ValueError(f"filters: most is at least 1, how many units to show, not {most}")
 
     images = W[:, :most].T.reshape(-1, *shape)
     n = len(images)
@@ -319,7 +324,10 @@ def confusion_matrix(
     >>> figure.axes[0].get_title()
     'error 1 of 4 (25.0 %)'
     """
-    counts = _count(np.asarray(labels), np.asarray(predicted), names)
+    if names is not None:
+        names = listed(names, "confusion_matrix: names", "a sequence of strings")
+    what = "confusion_matrix: labels", "confusion_matrix: predicted"
+    counts = _count(array_of(labels, what[0]), array_of(predicted, what[1]), names)
     m = len(counts)
     names = [str(name) for name in (range(m) if names is None else names)]
     of_class = counts.sum(axis=1)
@@ -366,6 +374,8 @@ def _count(labels: Any, predicted: Any, names: Sequence[str] | None) -> Any:
 def _axes(function: str, ax: "Axes | None", size: tuple[float, float]) -> "Axes":
     """Give the axes to draw into: those given, or those of a new figure without pyplot."""
     if ax is not None:
+        if not hasattr(ax, "get_figure"):
+            raise TypeError(f"{function}: ax is matplotlib's Axes, not {shown(ax)}")
         return ax
     try:
         from matplotlib.figure import Figure

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.arrays import Array
+from minigraph.arrays import Array, array_of, is_array
+from minigraph.checks import as_path, check_mapping
 from minigraph.files import write_whole
 from minigraph.methods import Operand
 from minigraph.tensor import Tensor
@@ -60,7 +61,8 @@ def save(arrays: Mapping[str, Operand], path: str | os.PathLike[str]) -> Path:
     >>> same = mg.nn.MLP((2, 3, 2))
     >>> same.load_state_dict(mg.load(path))
     """
-    return write_whole(Path(path), packed(arrays, {}))
+    check_mapping(arrays, "save: arrays", "names to arrays, such as model.state_dict()")
+    return write_whole(as_path(path, "save: path"), packed(arrays, {}))
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Array]:
@@ -84,7 +86,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, Array]:
     ImportError
         If safetensors is not installed.
     """
-    return unpacked(Path(path).read_bytes(), path)[0]
+    return unpacked(as_path(path, "load: path").read_bytes(), path)[0]
 
 
 def packed(arrays: Mapping[str, Operand], about: Mapping[str, Any]) -> bytes:
@@ -125,7 +127,8 @@ def _checked(name: str, array: Operand) -> Array:
         raise TypeError(f"save: names are text, not {name!r}")
     if name == "__metadata__":
         raise ValueError("save: the format has the name __metadata__ for itself; take another")
-    values = np.asarray(array._array if isinstance(array, Tensor) else array)
+    values = array._array if isinstance(array, Tensor) else array
+    values = np.asarray(values if is_array(values) else array_of(values, f"save: {name}"))
     if values.dtype.name not in DTYPES:
         raise TypeError(f"save: {name} is {values.dtype}; safetensors has {', '.join(DTYPES)}")
     values = np.require(values, values.dtype.newbyteorder("="), "C")

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from minigraph.checks import number
+
 __all__ = ["Rate", "Schedule", "checked", "cosine", "linear", "step_decay", "warmup"]
 
 Schedule = Callable[[int], float]
@@ -12,20 +14,18 @@ Rate = float | Schedule
 
 def checked(who: str, what: str, value: Any, high: float = math.inf, zero: bool = True) -> float:
     """Give `value` as a float if 0 <= value < high, or 0 < value without `zero`."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{who}: {what} must be a number, got {value!r}") from None
-    if not 0 <= number < high or not (zero or number):
+    given = number(value, f"{who}: {what}")
+    if not 0 <= given < high or not (zero or given):
         least = "at least 0" if zero else "above 0"
         raise ValueError(f"{who}: {what} must be {least} and below {high:g}, got {value!r}")
-    return number
+    return given
 
 
 def _count(who: str, what: str, value: Any) -> int:
-    if value != value // 1 or not 1 <= value < math.inf:
+    count = number(value, f"{who}: {what}")
+    if count != count // 1 or not 1 <= count < math.inf:
         raise ValueError(f"{who}: {what} must be a whole number, at least 1, got {value!r}")
-    return int(value)
+    return int(count)
 
 
 def step_decay(lr: float, factor: float, every: int) -> Schedule:

@@ -7,7 +7,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from minigraph.arrays import frozen, is_array
+from minigraph.arrays import array_of, frozen, is_array
+from minigraph.checks import listed
 from minigraph.graph import ancestors, check_unwritten
 from minigraph.methods import Operand
 from minigraph.modes import enable_grad, last_write
@@ -184,11 +185,15 @@ def _seed(output: Tensor, grad: Any, what: str) -> Any:
             )
         return np.ones_like(data)
     if not is_array(grad):  # numbers and lists have no dtype of their own
-        grad = np.asarray(grad, dtype=output.dtype)[()]
+        grad = array_of(grad, f"{what}: the cotangent").astype(output.dtype)[()]
     if grad.shape != output.shape:
-        raise ValueError(f"{what}: cotangent of shape {grad.shape} for {output._label()}")
+        raise ValueError(
+            f"{what}: cotangent of shape {grad.shape} for {output._label()}; it has the same shape"
+        )
     if grad.dtype != output.dtype:
-        raise TypeError(f"{what}: cotangent of dtype {grad.dtype} for {output._label()}")
+        raise TypeError(
+            f"{what}: cotangent of dtype {grad.dtype} for {output._label()}; it has the same dtype"
+        )
     return grad
 
 
@@ -287,7 +292,9 @@ def grad(
     """
     ends, wanted = _tensors(outputs), _tensors(inputs)
     given = (grad_outputs,) if isinstance(outputs, Tensor) else grad_outputs
-    given = (None,) * len(ends) if given is None else tuple(given)
+    if not ends:
+        raise ValueError("grad: outputs are empty; give at least one")
+    given = (None,) * len(ends) if given is None else listed(given, "grad: grad_outputs")
     if len(given) != len(ends):
         raise ValueError(f"grad: {len(ends)} outputs, but {len(given)} cotangents")
     seeds = []
@@ -300,7 +307,10 @@ def grad(
         seeds.append((end, seed))
     for tensor in wanted:
         if not tensor._requires_grad:
-            raise RuntimeError(f"grad: {tensor._label()} does not require a gradient")
+            raise RuntimeError(
+                f"grad: {tensor._label()} does not require a gradient; make it with "
+                "requires_grad=True, before the output is computed"
+            )
     with enable_grad() if create_graph else nullcontext():
         found = {found[0].number: found for found in sweep(seeds, wanted, create_graph)}
     results: list[Tensor | None] = []

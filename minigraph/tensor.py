@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from minigraph.arrays import Array, as_array, check_kind
+from minigraph.arrays import Array, array_of, as_array, shown
 from minigraph.methods import Methods, Operand
 from minigraph.modes import current_mode, last_write, tick
+from minigraph.reasons import reason
 
 if TYPE_CHECKING:
     from minigraph.op import Op
@@ -125,7 +126,7 @@ class Tensor(Methods):
 
     @data.setter
     def data(self, value: ArrayLike) -> None:
-        array = check_kind(np.asarray(value), "data")
+        array = array_of(value, "data")
         if array.shape != self.shape:
             raise ValueError(
                 f"data: shape {array.shape} cannot replace shape {self.shape} of {self._label()}"
@@ -142,7 +143,7 @@ class Tensor(Methods):
         if value is None or value is self._grad:
             self._grad = value
             return
-        array = np.array(value)
+        array = np.array(array_of(value, "grad"))
         if array.shape != self.shape or array.dtype != self.dtype:
             raise ValueError(
                 f"grad: expected {self.dtype}{list(self.shape)} for {self._label()}, "
@@ -173,6 +174,8 @@ class Tensor(Methods):
                 f"requires_grad: {self._label()} was made by {self.op.name}, so it follows from "
                 "its inputs; use detach() to cut it off"
             )
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"requires_grad is True or False, not {shown(value)}")
         if value and self.dtype.kind != "f":
             raise TypeError(
                 f"requires_grad: {self.dtype} has no gradient; give floats (dtype=float, or 1.0 "
@@ -211,7 +214,9 @@ class Tensor(Methods):
         try:
             return self._array.item()
         except ValueError:
-            raise ValueError(f"item: {self._label()} has {self.size} entries, not one") from None
+            raise ValueError(
+                f"item: {self._label()} has {self.size} entries, not one; index it, or sum it first"
+            ) from None
 
     def numpy(self) -> Array:
         """Copy the values into a new, writable array, without gradient."""
@@ -235,7 +240,10 @@ class Tensor(Methods):
             If no gradient flows through it.
         """
         if not self._requires_grad:
-            raise RuntimeError(f"retain_grad: no gradient flows through {self._label()}")
+            raise RuntimeError(
+                f"retain_grad: no gradient flows through {self._label()}; something that it was "
+                "made from must require one"
+            )
         self._retains_grad = True
 
     def zero_grad(self) -> None:
@@ -247,7 +255,7 @@ class Tensor(Methods):
     def write(self, what: str, write: Callable[[Array, Any], object], value: Any) -> Self:
         """Write into the array, unless a gradient would be lost by it; see `overwrite`."""
         if not isinstance(value, (Tensor, bool, int, float)):
-            value = check_kind(np.asarray(value), what)
+            value = array_of(value, what)
         other = value if isinstance(value, Tensor) else self
         if current_mode().grad and (self._requires_grad or other._requires_grad):
             needed = self if self._requires_grad else other
@@ -291,7 +299,8 @@ class Tensor(Methods):
                 self._thawed(lambda array: write(array, value))
         except (TypeError, ValueError, IndexError) as error:  # NumPy checks before it writes
             kind = next(k for k in (TypeError, IndexError, ValueError) if isinstance(error, k))
-            raise kind(f"{what}: {self._label()}: {error}") from None
+            words = reason(error, [self.shape])
+            raise kind(f"{what}: {self._label()}: {words}") from None
         if self._written is None:
             self._written = [0]
         self._written[0] = last_write[0] = tick()
@@ -350,12 +359,17 @@ class Tensor(Methods):
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
-            raise TypeError(f"only an integer can be an index, not {self._label()}")
+            raise TypeError(
+                f"index: only an integer can be one, not {self._label()}; use int(t) or astype(int)"
+            )
         return operator.index(self.item())
 
     def __len__(self) -> int:
         if self.ndim == 0:
-            raise TypeError("a 0-d tensor has no length, and nothing to iterate over")
+            raise TypeError(
+                f"len: {self._label()} is 0-d: it has no length, and nothing to iterate over; use "
+                "t.item() for the number"
+            )
         return self.shape[0]
 
     def __iter__(self) -> Iterator["Tensor"]:

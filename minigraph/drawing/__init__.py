@@ -95,6 +95,7 @@ def draw(
     _check_outputs("draw", outputs)
     _check_whole("draw: depth", depth, 0)
     _check_whole("draw: max_nodes", max_nodes, 1)
+    _check_title("draw", title)
     if rankdir not in DIRECTIONS:
         raise ValueError(f"draw: rankdir is one of {', '.join(DIRECTIONS)}, not {rankdir!r}")
     graph = Graph(*outputs)
@@ -161,6 +162,7 @@ def steps(*outputs: Tensor, max_nodes: int | None = 200, title: str = "") -> Ste
     """
     _check_outputs("steps", outputs)
     _check_whole("steps: max_nodes", max_nodes, 1)
+    _check_title("steps", title)
     graph = Graph(*outputs)
     recording = Recording(graph)
     if max_nodes is not None and len(recording) > max_nodes:
@@ -189,6 +191,11 @@ def _check_whole(what: str, value: int | None, least: int) -> None:
         raise TypeError(f"{what} is a whole number or None, not {value!r}")
     if value < least:
         raise ValueError(f"{what} is at least {least} (or None), not {value}")
+
+
+def _check_title(what: str, title: str) -> None:
+    if not isinstance(title, str):
+        raise TypeError(f"{what}: title is a string, not {title!r}")
 
 
 def _place(recording: Recording, focus: Tensor | None) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import graphviz
 
+from minigraph.checks import as_path
 from minigraph.files import write_whole
 
 __all__ = ["DotFailed", "DotNotFound", "Drawing"]
@@ -105,7 +106,7 @@ class Drawing:
         OSError
             If the file cannot be written.
         """
-        path = Path(path)
+        path = as_path(path, "render: path")
         suffix = path.suffix.lower()
         if suffix not in TEXT_SUFFIXES + PICTURE_SUFFIXES:
             known = ", ".join((*TEXT_SUFFIXES, *PICTURE_SUFFIXES))

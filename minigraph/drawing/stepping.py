@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from minigraph.checks import as_path
 from minigraph.drawing.gradients import Gradients, Size
 from minigraph.drawing.numbers import corners, summary
 from minigraph.drawing.recording import Recording
@@ -102,7 +103,7 @@ class Steps:
         OSError
             If the file cannot be written.
         """
-        path = Path(path)
+        path = as_path(path, "render: path")
         if path.suffix.lower() not in SUFFIXES:
             raise ValueError(f"render: {path.name!r} has neither suffix .html nor .txt")
         text = self.html() if path.suffix.lower() == ".html" else f"{self}\n"

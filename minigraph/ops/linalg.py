@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from minigraph.arrays import array_of
 from minigraph.errors import mismatch
 from minigraph.methods import Operand
 from minigraph.op import Op
@@ -52,11 +53,11 @@ def matmul(a: Operand, b: Operand) -> Tensor:
             return matrix_product(a, b)
     except AttributeError:
         pass  # a list, or a number
-    return _with_vectors(_with_shape(a), _with_shape(b))
+    return _with_vectors(_with_shape(a, "matmul: a"), _with_shape(b, "matmul: b"))
 
 
-def _with_shape(x: Any) -> Any:
-    return x if hasattr(x, "ndim") else np.asarray(x)
+def _with_shape(x: Any, what: str) -> Any:
+    return x if hasattr(x, "ndim") else array_of(x, what)
 
 
 def _with_vectors(a: Any, b: Any) -> Tensor:
@@ -98,7 +99,7 @@ def dot(a: Operand, b: Operand) -> Tensor:
     >>> mg.dot(mg.Tensor([1.0, 2.0]), [3.0, 4.0]).item()
     11.0
     """
-    left, right = _with_shape(a), _with_shape(b)
+    left, right = _with_shape(a, "dot: a"), _with_shape(b, "dot: b")
     if left.ndim > 2 or right.ndim > 2:
         raise ValueError(
             f"dot: {left.shape} and {right.shape}: up to two axes; use matmul for stacks"

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from minigraph.arrays import array_of, is_array
 from minigraph.methods import Operand
 from minigraph.op import Kink, Op
 from minigraph.ops.elementwise import add, sign
@@ -29,7 +30,7 @@ softmax = Op(
 
 def _log_softmax(x, *, axis=-1):
     """Compute x - ln Σ eˣ along an axis."""
-    return x - logsumexp(x, axis=axis, keepdims=True)
+    return x - logsumexp.function(x, axis=axis, keepdims=True)  # errors name one op
 
 
 log_softmax = Op(
@@ -137,7 +138,9 @@ def softmax_nll(logits: Operand, labels: Operand) -> Tensor:
     0.34657359027997264
     """
     if type(labels) is not Tensor:
-        labels = np.asarray(labels)
+        labels = array_of(labels, "softmax_nll: labels")
+    if type(logits) is not Tensor and not is_array(logits):
+        logits = array_of(logits, "softmax_nll: logits")
     return nll(logits, logsumexp(logits, axis=-1, keepdims=True), labels)
 
 

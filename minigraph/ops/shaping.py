@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.arrays import check_kind, is_array
+from minigraph.arrays import array_of, check_kind, dtype_of, is_array
+from minigraph.checks import listed
 from minigraph.methods import Operand
 from minigraph.op import Op
 from minigraph.tensor import Tensor
@@ -145,7 +146,7 @@ def astype(x: Operand, dtype: Any) -> Tensor:
     >>> mg.grad(mg.astype(x, np.float32).sum(), x).dtype
     dtype('float64')
     """
-    dtype = check_kind(np.empty(0, dtype), "astype").dtype
+    dtype = check_kind(np.empty(0, dtype_of(dtype, "astype: dtype")), "astype: dtype").dtype
     return (cast if dtype.kind == "f" else cast_to_constant)(x, dtype=dtype)
 
 
@@ -197,6 +198,7 @@ def concatenate(arrays: Sequence[Operand], axis: int | None = 0) -> Tensor:
     >>> mg.concatenate([mg.Tensor([1.0]), [2.0, 3.0]])
     Tensor([1., 2., 3.], dtype=float64)
     """
+    arrays = listed(arrays, "concatenate: arrays", "a sequence of arrays")
     if axis is None:
         return concatenation(*(reshape(array, (-1,)) for array in arrays))
     return concatenation(*arrays, axis=axis)
@@ -241,7 +243,7 @@ def stack(arrays: Sequence[Operand], axis: int = 0) -> Tensor:
     >>> mg.stack([mg.Tensor([1.0, 2.0]), [3.0, 4.0]], axis=1).shape
     (2, 2)
     """
-    return stacking(*arrays, axis=axis)
+    return stacking(*listed(arrays, "stack: arrays", "a sequence of arrays"), axis=axis)
 
 
 # Indexing. Arrays in an index are inputs of the op, and a mark stands in their place.
@@ -303,7 +305,7 @@ def getitem(x: Operand, index: Any) -> Tensor:
         if isinstance(part, str):
             raise IndexError(f"getitem: {part!r} is no index")
         if isinstance(part, list | bool | Tensor) or is_array(part):
-            array = part if isinstance(part, Tensor) else np.asarray(part)
+            array = part if isinstance(part, Tensor) else array_of(part, "getitem: index")
             if array.dtype.kind not in "iub" and array.size:
                 raise IndexError(
                     f"getitem: an index array of dtype {array.dtype}, not integers or booleans"

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from minigraph.arrays import Array
+from minigraph.checks import as_path
 from minigraph.files import sync_folder, write_synced
 from minigraph.saving import DamagedFile, packed, unpacked
 
@@ -24,7 +24,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = as_path(path, "fit: checkpoint")
         self.previous = self.path.with_name(f"{self.path.stem}.previous{self.path.suffix}")
         self._went_back = False  # then the newest may be damaged, and is not kept as previous
 

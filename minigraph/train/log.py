@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from minigraph.checks import as_path
 from minigraph.files import naming, sync_folder
 from minigraph.saving import DamagedFile
 
@@ -102,7 +103,7 @@ def read_log(path: StrPath) -> History:
     OSError
         If there is no such file, or it cannot be read.
     """
-    first, rows, _ = parsed(Path(path).read_bytes(), path)
+    first, rows, _ = parsed(as_path(path, "read_log: path").read_bytes(), path)
     if first is None:
         raise DamagedFile(f"{path}: no log: it has no complete first line")
     return History(rows, first)
@@ -139,7 +140,7 @@ class Log:
         rows: list[Row] | None = None,
         more: int = 0,
     ) -> None:
-        self.path = Path(path)
+        self.path = as_path(path, "fit: log")
         self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115
         try:
             _lock(self._file, self.path)

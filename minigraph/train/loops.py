@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minigraph.checks import check_callable, check_mapping, number, whole
 from minigraph.train.watching import checksum
 
 __all__ = ["Watch"]
@@ -53,7 +54,10 @@ class Watch:
         loss: Callable[[Mapping[str, Any]], float] | None = None,
         penalty: Callable[[Mapping[str, Any]], float] | None = None,
     ) -> None:
-        self.n, self.loss, self.penalty = n, loss, penalty
+        for what, function in (("loss", loss), ("penalty", penalty)):
+            if function is not None:
+                check_callable(function, f"Watch: {what}", "a function of the parameters")
+        self.n, self.loss, self.penalty = whole(n, "Watch: n", 1), loss, penalty
         self.remarks: list[str] = []
         self.reported: list[float] = []
         self._minibatches: list[tuple[float, int]] = []
@@ -74,12 +78,14 @@ class Watch:
 
     def minibatch(self, loss: float, size: int) -> None:
         """Tell the mean loss of a minibatch, without penalties, and how many examples it has."""
-        self._minibatches.append((float(loss), size))
-        self._total += float(loss) * size
+        loss, size = number(loss, "minibatch: loss"), whole(size, "minibatch: size", 0)
+        self._minibatches.append((loss, size))
+        self._total += loss * size
 
     def epoch(self, params: Mapping[str, Any], reported: float) -> None:
         """Tell that an epoch is over, and which loss the loop takes for that of the epoch."""
-        self.reported.append(float(reported))
+        reported = number(reported, "epoch: reported")
+        self.reported.append(reported)
         seen = sum(size for _, size in self._minibatches)
         if seen != self.n:
             self._say(
@@ -91,7 +97,7 @@ class Watch:
                     else "the number of minibatches is not n / K, rounded up"
                 ),
             )
-        self._look_at_loss(params, float(reported))
+        self._look_at_loss(params, reported)
         self._minibatches = []
 
     def _look_at_loss(self, params: Mapping[str, Any], reported: float) -> None:
@@ -126,6 +132,8 @@ class Watch:
 
     def best(self, best: Mapping[str, Any], params: Mapping[str, Any], reported: float) -> None:
         """Tell which parameters are kept as the best, the present ones, and the best loss."""
+        check_mapping(best, "best: best", "names to arrays")
+        check_mapping(params, "best: params", "names to arrays")
         same = [n for n in best if n in params and np.shares_memory(best[n], params[n])]
         if same:
             self._say(
@@ -154,7 +162,7 @@ class Watch:
 
     def criterion(self, value: float) -> None:
         """Tell the number on which it depends whether training goes on."""
-        self._criteria.append(abs(float(value)))
+        self._criteria.append(abs(number(value, "criterion: value")))
 
     def stopped(self) -> None:
         """Tell that the loop has ended by its own criterion, not by the number of epochs."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from minigraph.arrays import Array
+from minigraph.checks import listed, number
 from minigraph.nn import Module, Seed
 from minigraph.nn import penalty as penalty_of
 from minigraph.optim import Optimizer
@@ -50,6 +51,8 @@ class Options:
             what = "patience" if self.patience is not None else "restore_best"
             raise ValueError(f"fit: {what} needs validation examples, valid=(X, y)")
         if self.penalty is not None:
+            for weight in listed(self.penalty, "fit: penalty", "a sequence of numbers"):
+                number(weight, "fit: each penalty")
             penalty_of(model, self.penalty)  # are there as many as it needs?
             if not all(np.isfinite(weight) and weight >= 0 for weight in self.penalty):
                 raise ValueError(

@@ -5,12 +5,13 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from minigraph.arrays import shown
+from minigraph.checks import as_path, check_callable, generator, listed
 from minigraph.nn import Module, Seed
 from minigraph.nn import penalty as penalty_of
 from minigraph.ops.neural import softmax_nll
@@ -93,6 +94,10 @@ class Run:
         callbacks: Sequence[Callable[[History], str | None]],
     ) -> None:
         options.check(model, valid)
+        if not isinstance(model, Module):
+            raise TypeError(f"fit: model is a Module, such as nn.MLP, not {shown(model)}")
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"fit: optimizer is one of optim's, not {shown(optimizer)}")
         self.model, self.optimizer, self.options = model, optimizer, options
         self.penalty = options.penalty
         self.parameters = model.parameters()
@@ -107,8 +112,10 @@ class Run:
         self.parts = {
             name: check_examples(name, part, m) for name, part in given.items() if part is not None
         }
-        self.callbacks = tuple(callbacks)
-        self.rng = np.random.default_rng(seed)
+        self.callbacks = listed(callbacks, "fit: callbacks", "a sequence of functions")
+        for callback in self.callbacks:
+            check_callable(callback, "fit: each of the callbacks")
+        self.rng = generator(seed, "fit: seed")
         self.history = History([])
         self.seed = seed
         self.order_from = self.rng.bit_generator.state  # of the epoch that is under way
@@ -344,7 +351,8 @@ class Run:
             raise ValueError(f"fit: resume is True, False or 'previous', not {resume!r}")
         if resume and kept is None:
             raise ValueError("fit: resume needs the checkpoint of the run: checkpoint=path")
-        if kept is not None and log is not None and Path(log) in (kept.path, kept.previous):
+        log = None if log is None else as_path(log, "fit: log")
+        if kept is not None and log in (kept.path, kept.previous):
             raise ValueError(f"fit: {log} cannot be log and checkpoint at once")
         if kept is None or not kept.exists():
             return {}, {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.arrays import Array
+from minigraph.arrays import Array, array_of, shown
 from minigraph.graph import Graph
 from minigraph.modes import no_grad
 from minigraph.tensor import Tensor
@@ -61,9 +61,11 @@ def first_nonfinite(loss: Tensor) -> tuple[Tensor, str]:
 
 def count_classes(model: Callable[[Any], Any], examples: Any) -> int:
     """Ask a model how many classes it has outputs for."""
-    rows = np.asarray(_pair("train", examples)[0])[:1]
+    rows = _pair("train", examples)[0][:1]
     with no_grad():
         logits = model(rows)
+    if not isinstance(logits, Tensor):
+        raise TypeError(f"fit: the model makes a Tensor of logits, not {shown(logits)}")
     if logits.ndim != 2:
         raise ValueError(
             f"fit: from rows of shape {rows.shape} the model makes {logits.shape}, not logits "
@@ -80,8 +82,8 @@ def check_examples(part: str, examples: Any, m: int) -> tuple[Array, Array]:
     TypeError, ValueError
         It names the part, and the row and column.
     """
-    X, y = map(np.asarray, _pair(part, examples))
-    if X.ndim < 1 or y.shape != X.shape[:1]:
+    X, y = _pair(part, examples)
+    if y.shape != X.shape[:1]:
         raise ValueError(
             f"fit: {part}: one label for each row of X; X has shape {X.shape}, y {y.shape}"
         )
@@ -109,7 +111,9 @@ def check_examples(part: str, examples: Any, m: int) -> tuple[Array, Array]:
 def _pair(part: str, examples: Any) -> tuple[Any, Any]:
     if not isinstance(examples, tuple | list) or len(examples) != 2:
         raise TypeError(f"fit: {part} is a pair (X, y) of rows and labels")
-    X, y = examples
+    X, y = (array_of(a, f"fit: {part}: {name}") for name, a in zip("Xy", examples))
+    if not X.ndim:
+        raise ValueError(f"fit: {part}: X is an array of rows, (n, d), not the number {X}")
     return X, y
 
 
