@@ -56,9 +56,10 @@ def generator(seed: Any, what: str) -> np.random.Generator:
     """Make the generator of random numbers that a seed stands for; a generator is itself."""
     try:
         return np.random.default_rng(seed)
-    except (TypeError, ValueError):
-        kinds = "a whole number, at least 0, or a numpy.random.Generator"
-        raise TypeError(f"{what} is {kinds}, not {shown(seed)}") from None
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        words = "a whole number, at least 0, or a numpy.random.Generator"
+        raise kind(f"{what} is {words}, not {shown(seed)}") from None
 
 
 def as_float_dtype(dtype: Any, what: str) -> np.dtype[Any]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["explained", "mismatch"]
 
-_KINDS = (AxisError, TypeError, IndexError, ValueError)
+_KINDS = (AxisError, TypeError, IndexError, ValueError,
+          FloatingPointError, OverflowError, ZeroDivisionError, MemoryError)  # fmt: skip
 
 
 def shape_of(value: Any) -> str:
@@ -31,7 +32,7 @@ def explained(
     names = [i.name for i in inputs if type(i) is Tensor and i.name]
     where = f" ({', '.join(names)})" if names else ""
     kind = next((k for k in _KINDS if isinstance(error, k)), None)
-    if isinstance(error, AttributeError):  # a function of the table asks an array only
+    if isinstance(error, AttributeError | KeyError):  # a function of the table asks arrays only
         kind = TypeError
     if not op.trusted or kind is None:
         error.add_note(f"in op {op.name}: {call}{where}")  # a user's function: keep its traceback
@@ -40,7 +41,7 @@ def explained(
         shapes = _shapes(op, inputs)
     except (TypeError, ValueError) as not_numbers:
         return not_numbers
-    if isinstance(error, AttributeError):
+    if isinstance(error, AttributeError | KeyError):
         words = "give a Tensor, or a NumPy array, np.array(...)"
     elif "core dimension" in str(error):
         labels = [getattr(i, "name", None) or name for i, name in zip(inputs, op.input_names)]

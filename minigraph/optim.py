@@ -49,7 +49,7 @@ class Optimizer(ABC):
         self._who = who = type(self).__name__
         self._what = f"{who}.step"
         named = dict(parameters) if isinstance(parameters, Mapping) else None
-        words = "Tensors, in a mapping or sequence"
+        words = "a mapping or sequence of Tensors"
         given = parameters if named is None else named.values()
         self.parameters = listed(given, f"{who}: parameters", words)
         if not self.parameters:

@@ -42,6 +42,8 @@ _WORDS = (
     ("not supported for the input types", "integers or booleans are needed; compare (x > 0), or "
      "use astype"),
     ("numpy boolean", "booleans have no minus; use ^, ~ or logical_not, or astype(int) to count"),
+    ("unsupported operand", "its arguments are numbers"),
+    ("not understood", "there is no such dtype; give one such as np.float32"),
     ("negative integer powers", "integers have no negative powers; make one a float: "
      "x.astype(float)"),
 )  # fmt: skip

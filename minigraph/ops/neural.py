@@ -185,6 +185,8 @@ def l1_penalty(w: Operand) -> Tensor:
     >>> w.grad
     array([ 1.,  0., -1.])
     """
+    if type(w) is not Tensor:
+        w = array_of(w, "l1_penalty: w")
     return norm1(w, sign(w))
 
 
@@ -258,6 +260,8 @@ def elastic_net(w: Operand, l1: Operand, l2: Operand) -> Tensor:
     >>> w.grad
     array([ 4.,  0., -5.])
     """
+    if type(w) is not Tensor:
+        w = array_of(w, "elastic_net: w")
     return elastic(w, sign(w), l1, l2)
 
 
