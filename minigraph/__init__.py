@@ -1,7 +1,9 @@
 """minigraph: automatic differentiation that people can read, draw and trust."""
 
 from minigraph import data, nn, optim, pickling, testing, train  # noqa: F401 (pickling: once loaded)
+from minigraph.diagnostics import debug
 from minigraph.drawing import Drawing, Steps, draw, steps
+from minigraph.errors import NonFiniteError, WriteError
 from minigraph.graph import Graph
 from minigraph.modes import enable_grad, no_grad, scope
 from minigraph.op import Kink, Op
@@ -77,9 +79,11 @@ __all__ = [
     "Drawing",
     "Graph",
     "Kink",
+    "NonFiniteError",
     "Op",
     "Steps",
     "Tensor",
+    "WriteError",
     "__version__",
     "abs",
     "add",
@@ -95,6 +99,7 @@ __all__ = [
     "copy",
     "cos",
     "data",
+    "debug",
     "divide",
     "dot",
     "draw",

@@ -6,7 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-__all__ = ["Array", "array_of", "as_array", "check_kind", "dtype_of", "frozen", "is_array", "shown"]
+__all__ = [
+    "Array",
+    "array_of",
+    "as_array",
+    "check_kind",
+    "dtype_of",
+    "frozen",
+    "is_array",
+    "same_bits",
+    "shown",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -79,6 +89,17 @@ def frozen(value: Any) -> Any:
         value = value.view()
         value.setflags(write=False)
     return value
+
+
+_BITS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+
+
+def same_bits(a: Array, b: Array) -> bool:
+    """Compare two arrays of one shape and dtype; NaN is as NaN was."""
+    bits = _BITS.get(a.dtype.itemsize)
+    if bits is None:  # not all bits of a long double mean something
+        return bool(np.array_equal(a, b, equal_nan=True))
+    return bool((a.view(bits) == b.view(bits)).all())
 
 
 def as_array(data: Any, dtype: DTypeLike | None, copy: bool) -> Any:

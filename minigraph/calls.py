@@ -14,6 +14,7 @@ import numpy as np
 
 from minigraph.arrays import Array, array_of, check_kind, frozen, is_array
 from minigraph.errors import explained
+from minigraph.lending import lent, recount
 from minigraph.modes import current_mode, tick
 from minigraph.tensor import Tensor
 
@@ -70,11 +71,17 @@ def call({parameters}):
             _node.op = None
             _node.inputs = _node.values = ()
             _node.attributes = _no_attributes
+            if _mode.debug is not None:
+                _mode.debug.computed(_node, _op, {inputs_kept}, {values_kept})
             return _node
     _node.op = _op
     _node.inputs = {inputs_kept}
     _node.values = {values_kept}
     _node.attributes = {attributes_kept}
+    if _lent:
+        _recount(_node)
+    if _mode.debug is not None:
+        _mode.debug.computed(_node, _op, _node.inputs, _node.values)
     return _node
 """
 _UNWRAP = """
@@ -193,6 +200,7 @@ def _compiled(op: "Op", parts: dict[str, str]) -> Callable[..., Any]:
         function = _checked(op)
         parts["flow"] += " and _out.dtype.kind == 'f'"  # integers and booleans are constants
     namespace = {
+        "__name__": __name__,
         "_Exception": Exception,
         "_Tensor": Tensor,
         "_by_flow": _ByFlow(op.vjps),
@@ -201,12 +209,14 @@ def _compiled(op: "Op", parts: dict[str, str]) -> Callable[..., Any]:
         "_dict": dict,
         "_explained": explained,
         "_function": function,
+        "_lent": lent,
         "_ndarray": _ndarray,
         "_new": object.__new__,
         "_no_attributes": _NO_ATTRIBUTES,
         "_op": op,
         "_operand": operand,
         "_plain": op.function,
+        "_recount": recount,
         "_shared_clock": _shared_clock,
         "_tick": tick,
         "_type": type,

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.exceptions import AxisError
 
-from minigraph.arrays import array_of, shown
+from minigraph.arrays import Array, array_of, shown
+from minigraph.notes import OUTPUT, Line, line_of, notes
 from minigraph.reasons import reason
 from minigraph.tensor import Tensor
 
 if TYPE_CHECKING:
+    from minigraph.drawing import Drawing
     from minigraph.op import Op
 
-__all__ = ["explained", "mismatch"]
+__all__ = ["NonFiniteError", "WriteError", "explained", "mismatch"]
 
 _KINDS = (AxisError, TypeError, IndexError, ValueError,
           FloatingPointError, OverflowError, ZeroDivisionError, MemoryError)  # fmt: skip
@@ -85,3 +87,117 @@ def mismatch(a: tuple[int, ...], b: tuple[int, ...], labels: Sequence[str]) -> s
     elif len(a) > 1 and a[-2] == rows:
         hint = f"; did you mean {labels[0]}.T?"
     return f"inner sizes {a[-1]} and {rows} differ{hint}"
+
+
+class _InGraph(Exception):
+    """What went wrong at a node of a graph.
+
+    Attributes
+    ----------
+    node : Tensor
+        The node at which it was seen.
+    tensor : Tensor
+        The tensor that is to blame; `node` itself, if that is a plain array.
+    op : Op
+        The operation of the node.
+    operands : tuple
+        What it was given.
+    line : Line or None
+        Where the node was recorded, as ``line.file``, ``line.number`` and ``line.function``: known
+        inside `minigraph.debug`.
+    """
+
+    def __init__(self, message: str, node: Tensor, tensor: Tensor) -> None:
+        super().__init__(message)
+        self.node, self.tensor = node, tensor
+        self.op, self.operands = node.op, node.inputs
+        self.line: Line | None = line_of(node)
+
+    def draw(self, **options: Any) -> "Drawing":
+        """Draw what lies around it, with its tensor in focus.
+
+        Parameters
+        ----------
+        **options
+            Those of `minigraph.draw`.
+
+        Returns
+        -------
+        Drawing
+        """
+        from minigraph.drawing import draw
+
+        return draw(self.node, **{"focus": self.tensor, "max_nodes": 30, **options})
+
+
+class WriteError(_InGraph, RuntimeError):
+    """An array that a formula reads was written after it had been recorded."""
+
+    def __init__(self, node: Tensor, slot: int) -> None:
+        assert node.op is not None
+        op, input = node.op, node if slot == OUTPUT else node.inputs[slot]
+        taken = f"{op.name} had taken it as {op.input_name(slot)}"
+        if slot == OUTPUT:
+            what, taken = f"the result of {op.name}, {node._label()},", "it was made"
+        elif type(input) is Tensor:
+            what = input._label()
+        else:
+            what = f"an array {input.dtype}{list(input.shape)}"
+        lines = [
+            f"{what} was written after {taken}, so the gradient would be that of other values; "
+            "call backward() before the write, or compute the output again",
+            *_difference(node, slot),
+            *_lines(node, input),
+        ]
+        super().__init__("\n  ".join(lines), node, input if type(input) is Tensor else node)
+
+
+def _difference(node: Tensor, slot: int) -> list[str]:
+    """Say which entry was what, and is what, if there is a copy."""
+    note = notes.get(node.number)
+    for place, array, copy in note.copies if note else ():
+        if place == slot:
+            differ = np.argwhere((array != copy) & ((array == array) | (copy == copy)))
+            if len(differ):
+                at = tuple(int(i) for i in differ[0])
+                more = f" ({len(differ)} of {array.size} entries differ)" if len(differ) > 1 else ""
+                return [f"entry {list(at)} was {copy[at]}, and is {array[at]}{more}"]
+    return []
+
+
+def _lines(node: Tensor, input: Any) -> list[str]:
+    """List the lines in which the node and its input were made, as far as they are known."""
+    assert node.op is not None
+    of_node, of_input = line_of(node), line_of(input)
+    lines = [f"{node.op.name}: {of_node}"] if of_node else []
+    if input is not node and of_input:
+        lines.append(f"{input._label()}: {of_input}")
+    return lines
+
+
+class NonFiniteError(_InGraph, ArithmeticError):
+    """An operation, or its gradient, made a NaN or Inf of finite numbers."""
+
+    def __init__(
+        self, node: Tensor, what: str, result: Any, given: Sequence[tuple[str, Any]]
+    ) -> None:
+        result = np.asarray(getattr(result, "_array", result))
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
+        entries = [_entry(name, value, result, place) for name, value in given]
+        where = f"at {list(place)}, where " if place else "where "
+        lines = [
+            f"{what} makes {result[place]} of finite numbers: "
+            f"{where}{' and '.join(filter(None, entries))}"
+        ]
+        super().__init__("\n  ".join([*lines, *_lines(node, node)]), node, node)
+
+
+def _entry(name: str, value: Any, result: Array, place: tuple[int, ...]) -> str:
+    """Say what a value was at the place of a result; or its range, where entries do not pair."""
+    value = np.asarray(getattr(value, "_array", value))
+    if not value.size or value.dtype.kind not in "fiub":
+        return ""
+    try:
+        return f"{name} is {np.broadcast_to(value, result.shape)[place]}"
+    except ValueError:
+        return f"{name} is between {value.min()} and {value.max()}"

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from minigraph.errors import WriteError
+from minigraph.notes import changed
 from minigraph.tensor import Tensor
 
 __all__ = ["Edge", "Graph"]
@@ -83,14 +85,21 @@ def check_unwritten(node: Tensor) -> None:
 
     Raises
     ------
-    RuntimeError
+    WriteError
         Naming the tensor and the op that needs its old values.
     """
     for slot, input in enumerate(node.inputs):
         if type(input) is Tensor and input._written and input._written[0] > node.number:
-            assert node.op is not None
-            raise RuntimeError(
-                f"{input._label()} was written after {node.op.name} had taken it as "
-                f"{node.op.input_name(slot)}, so the gradient would be that of other values; call "
-                "backward() before the write, or compute the output again"
-            )
+            raise WriteError(node, slot)
+
+
+def check_unchanged(node: Tensor) -> None:
+    """Refuse `node`, recorded in debug, if an array that its formulas may read is not as it was.
+
+    Raises
+    ------
+    WriteError
+        Naming the array, the op that needs its old values, and the lines.
+    """
+    for slot in changed(node):
+        raise WriteError(node, slot)

@@ -20,14 +20,20 @@ last_write = [0]  # when any tensor was last written: what was recorded since ne
 class Mode:
     """Settings in force: what is recorded, and in which scope. Never changed, only replaced."""
 
-    __slots__ = ("grad", "outer", "scope", "trace")
+    __slots__ = ("debug", "grad", "outer", "scope", "trace")
 
     def __init__(
-        self, grad: bool, scope: tuple[str, ...], trace: bool = False, outer: "Mode | None" = None
+        self,
+        grad: bool,
+        scope: tuple[str, ...],
+        trace: bool = False,
+        debug: Any = None,
+        outer: "Mode | None" = None,
     ) -> None:
         self.grad = grad  # what a gradient flows through
         self.trace = trace  # and constants too
         self.scope = scope
+        self.debug = debug  # what looks on, inside `minigraph.debug`
         self.outer = outer  # what to return to
 
 
@@ -39,14 +45,19 @@ set_mode = _mode.set
 class Setting(ContextDecorator):
     """A change of the mode, as a context manager or decorator; entered as often as you like."""
 
-    __slots__ = ("_grad", "_inner", "_name", "_trace")
+    __slots__ = ("_debug", "_grad", "_inner", "_name", "_trace")
 
     def __init__(
-        self, grad: bool | None = None, name: str | None = None, trace: bool | None = None
+        self,
+        grad: bool | None = None,
+        name: str | None = None,
+        trace: bool | None = None,
+        debug: Any = None,
     ) -> None:
         self._grad = grad
         self._name = name
         self._trace = trace
+        self._debug = debug
         self._inner: Mode | None = None  # the mode made last: a layer is entered again and again
 
     def __call__(self, function: Function) -> Function:
@@ -67,7 +78,8 @@ class Setting(ContextDecorator):
             grad = mode.grad if self._grad is None else self._grad
             scope = mode.scope if self._name is None else (*mode.scope, self._name)
             trace = mode.trace if self._trace is None else self._trace
-            self._inner = inner = Mode(grad, scope, trace, mode)
+            debug = mode.debug if self._debug is None else self._debug
+            self._inner = inner = Mode(grad, scope, trace, debug, mode)
         set_mode(inner)
 
     def __exit__(self, *exception: object) -> None:

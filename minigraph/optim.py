@@ -419,5 +419,5 @@ class AdamW(Adam):
 
     def _update(self, p: Tensor, gradient: Array, kept: dict[str, Array], rate: Array) -> Array:
         update = super()._update(p, gradient, kept, rate)
-        update += (rate * self.weight_decay) * p.data
+        update += (rate * self.weight_decay) * p._array
         return update

@@ -11,7 +11,8 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from minigraph.graph import ancestors, check_unwritten
+from minigraph.graph import ancestors, check_unchanged, check_unwritten
+from minigraph.lending import count_writes
 from minigraph.modes import tick
 from minigraph.op import Op
 from minigraph.tensor import Tensor
@@ -52,10 +53,12 @@ def _bare(
 
 def _reduce(tensor: Tensor) -> tuple[Any, ...]:
     flat: list[tuple[_Shell, _Made | None]] = []
+    count_writes()
     for t in ancestors([tensor]):
         made = None
         if t.op is not None:
             check_unwritten(t)
+            check_unchanged(t)
             inputs = [_shell(i) if type(i) is Tensor else i for i in t.inputs]
             made = (t.op, inputs, t.attributes)
         flat.append((_shell(t), made))

@@ -9,9 +9,11 @@ import numpy as np
 
 from minigraph.arrays import array_of, frozen, is_array
 from minigraph.checks import listed
-from minigraph.graph import ancestors, check_unwritten
+from minigraph.graph import ancestors, check_unchanged, check_unwritten
+from minigraph.lending import count_writes, lent
 from minigraph.methods import Operand
-from minigraph.modes import enable_grad, last_write
+from minigraph.modes import current_mode, enable_grad, last_write
+from minigraph.notes import notes
 from minigraph.tensor import Tensor
 
 __all__ = ["grad"]
@@ -67,7 +69,9 @@ def sweep(
         table[number], tensors[number] = seed, tensor
         if tensor.op is not None:
             heappush(heap, -number)
-    written = last_write[0]
+    if lent:
+        count_writes()
+    written, debug = last_write[0], current_mode().debug
     while heap:
         number = -heappop(heap)
         node, g = tensors[number], table.pop(number)
@@ -75,6 +79,8 @@ def sweep(
             found.append((node, g, False))
         if written > number:
             check_unwritten(node)
+        if number in notes:
+            check_unchanged(node)
         op: Any = node.op
         inputs, attributes = node.inputs, node.attributes
         y, values = (node, inputs) if create_graph else (node._array, node.values)
@@ -110,6 +116,8 @@ def sweep(
                 table[key] = total = table[key] + part
                 if type(total) is _ndarray:
                     owned.add(key)
+            if debug is not None:
+                debug.arrived(node, slot, g, part, table[key])
             if observer is not None:
                 observer(node, slot, input, g, part, table[key])
     for number, value in table.items():  # what is left are leaves

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from minigraph.arrays import Array, array_of, as_array, shown
+from minigraph.lending import lend
 from minigraph.methods import Methods, Operand
 from minigraph.modes import current_mode, last_write, tick
 from minigraph.reasons import reason
@@ -114,15 +115,20 @@ class Tensor(Methods):
         self.name = name
         self._requires_grad = False
         self.requires_grad = requires_grad
+        if (debug := current_mode().debug) is not None:
+            debug.leaf(self)
 
     @property
     def data(self) -> Array:
-        """The array itself; read-only where an op made it. Assigning copies values into it."""
-        data = self._array
-        if isinstance(data, np.generic):
-            data = np.asarray(data)
-            data.setflags(write=False)
-        return data  # type: ignore[no-any-return]
+        """The values; read-only where an op made it. Assigning copies values into them.
+
+        The array of a leaf may be written by whoever holds it: while it is held, writes are seen
+        when an operation takes the tensor and when a sweep begins, and counted.
+        """
+        data = self._shown()
+        if self.op is None and isinstance(data, np.ndarray) and data.flags.writeable:
+            return lend(self)
+        return data
 
     @data.setter
     def data(self, value: ArrayLike) -> None:
@@ -132,6 +138,14 @@ class Tensor(Methods):
                 f"data: shape {array.shape} cannot replace shape {self.shape} of {self._label()}"
             )
         self.overwrite("data =", np.copyto, array)
+
+    def _shown(self) -> Array:
+        """Give the array for a look that changes nothing, and is over at once."""
+        data = self._array
+        if isinstance(data, np.generic):
+            data = np.asarray(data)
+            data.setflags(write=False)
+        return data  # type: ignore[no-any-return]
 
     @property
     def grad(self) -> Array | None:
@@ -226,7 +240,7 @@ class Tensor(Methods):
         """Give a leaf that shares the memory and carries no gradient."""
         if self._written is None:
             self._written = [0]
-        leaf = Tensor(self.data, copy=False)
+        leaf = Tensor(self._shown(), copy=False)
         leaf._written = self._written
         leaf._name = self._name
         return leaf
@@ -332,7 +346,7 @@ class Tensor(Methods):
 
     def __repr__(self) -> str:
         parts = [
-            np.array2string(self.data, separator=", ", prefix="Tensor("),
+            np.array2string(self._shown(), separator=", ", prefix="Tensor("),
             f"dtype={self.dtype}",
         ]
         if self._name is not None:

@@ -1,0 +1,76 @@
+"""What is known of a node besides what it holds, if it was recorded inside `minigraph.debug`."""
+
+import linecache
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import ref
+
+from minigraph.arrays import Array, same_bits
+
+if TYPE_CHECKING:
+    from minigraph.tensor import Tensor
+
+__all__ = ["OUTPUT", "Line", "Note", "changed", "keep", "line_of", "notes"]
+
+OUTPUT = -1  # the slot of what the op computed
+
+
+class Line(NamedTuple):
+    """A line of the user's program; printed with its text."""
+
+    file: str
+    number: int
+    function: str
+
+    def __str__(self) -> str:
+        text = linecache.getline(self.file, self.number).strip()
+        where = f"{os.path.basename(self.file)}, line {self.number}, in {self.function}"
+        return f"{where}: {text}" if text else where
+
+
+class Note(NamedTuple):
+    """Where a node was made, and copies of the arrays that its formulas may read."""
+
+    node: Callable[[], Any]  # a weak reference: a note goes with its node
+    line: Line | None
+    copies: tuple[tuple[int, Array, Array], ...]  # slot, array, copy
+
+
+notes: dict[int, Note] = {}  # by the number of the node
+
+
+def keep(node: "Tensor", line: Line | None, read: Iterable[tuple[int, Array]] = ()) -> None:
+    """Note the line of a node, and copy the arrays that its formulas may read, given by slot."""
+    number = node.number
+    copies = tuple([(slot, array, _copied(array)) for slot, array in read])
+    notes[number] = Note(ref(node, lambda _: notes.pop(number, None)), line, copies)
+
+
+def changed(node: "Tensor") -> Iterator[int]:
+    """Give the slots of the arrays that have been written since."""
+    note = notes.get(node.number)
+    if note is not None:
+        for slot, array, copy in note.copies:
+            if not same_bits(array, copy):
+                yield slot
+
+
+def line_of(node: Any) -> Line | None:
+    """Give the line in which a node was made, if that is known."""
+    note = notes.get(getattr(node, "number", 0))
+    return note.line if note else None
+
+
+# One copy does for all nodes that read an array, as long as it does not change.
+_latest: dict[int, tuple[Callable[[], Any], Array]] = {}
+
+
+def _copied(array: Array) -> Array:
+    key = id(array)
+    known = _latest.get(key)
+    if known is not None and known[0]() is array and same_bits(array, known[1]):
+        return known[1]
+    copy = array.copy()
+    _latest[key] = ref(array, lambda _: _latest.pop(key, None)), copy
+    return copy
