@@ -72,7 +72,7 @@ def call({parameters}):
             _node.inputs = _node.values = ()
             _node.attributes = _no_attributes
             if _mode.debug is not None:
-                _mode.debug.computed(_node, _op, {inputs_kept}, {values_kept})
+                _mode.debug.computed(_node, _op, {inputs_kept}, {values_kept}, {attributes_kept})
             return _node
     _node.op = _op
     _node.inputs = {inputs_kept}
@@ -81,7 +81,7 @@ def call({parameters}):
     if _lent:
         _recount(_node)
     if _mode.debug is not None:
-        _mode.debug.computed(_node, _op, _node.inputs, _node.values)
+        _mode.debug.computed(_node, _op, _node.inputs, _node.values, _node.attributes)
     return _node
 """
 _UNWRAP = """

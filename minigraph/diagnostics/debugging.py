@@ -67,7 +67,14 @@ class Debug:
         if self.lines:
             keep(tensor, _users_line())
 
-    def computed(self, node: Tensor, op: Op, inputs: Sequence[Any], values: Sequence[Any]) -> None:
+    def computed(
+        self,
+        node: Tensor,
+        op: Op,
+        inputs: Sequence[Any],
+        values: Sequence[Any],
+        attributes: dict[str, Any],
+    ) -> None:
         """Look at what an op gave."""
         line = _users_line() if self.lines else None
         recorded = node.op is not None
@@ -77,7 +84,8 @@ class Debug:
             keep(node, line)
         if self.finite and not _is_finite(node._array) and all(map(_is_finite, values)):
             if not recorded:  # as if it were, to be shown
-                node.op, node.inputs, node.values = op, tuple(inputs), tuple(values)
+                node.op, node.attributes = op, attributes
+                node.inputs, node.values = tuple(inputs), tuple(values)
             raise NonFiniteError(node, op.name, node._array, _called(op, inputs, values))
 
     def arrived(self, node: Tensor, slot: int, g: Any, part: Any, total: Any) -> None:
