@@ -1,7 +1,7 @@
 """minigraph: automatic differentiation that people can read, draw and trust."""
 
 from minigraph import data, nn, optim, pickling, testing, train  # noqa: F401 (pickling: once loaded)
-from minigraph.diagnostics import debug
+from minigraph.diagnostics import Explanation, Explanations, Memory, debug, explain, memory
 from minigraph.drawing import Drawing, Steps, draw, steps
 from minigraph.errors import NonFiniteError, WriteError
 from minigraph.graph import Graph
@@ -77,8 +77,11 @@ from minigraph.tensor import Tensor
 
 __all__ = [
     "Drawing",
+    "Explanation",
+    "Explanations",
     "Graph",
     "Kink",
+    "Memory",
     "NonFiniteError",
     "Op",
     "Steps",
@@ -108,6 +111,7 @@ __all__ = [
     "equal",
     "exp",
     "expand_dims",
+    "explain",
     "expm1",
     "floor",
     "floor_divide",
@@ -132,6 +136,7 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "memory",
     "min",
     "minimum",
     "multiply",

@@ -1,5 +1,7 @@
 """What went on in a graph: writes and NaN as they happen, why a gradient is what it is, memory."""
 
 from minigraph.diagnostics.debugging import debug
+from minigraph.diagnostics.explaining import Explanation, Explanations, explain
+from minigraph.diagnostics.keeping import Memory, memory
 
-__all__ = ["debug"]
+__all__ = ["Explanation", "Explanations", "Memory", "debug", "explain", "memory"]
