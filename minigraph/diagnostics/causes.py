@@ -7,7 +7,7 @@ import numpy as np
 
 from minigraph.tensor import Tensor
 
-__all__ = ["Cause", "counted", "line_of_tensor", "listed"]
+__all__ = ["Cause", "counted", "listed"]
 
 FEW = 5  # so many places are listed
 
@@ -52,11 +52,6 @@ class Cause:
         return self.text
 
 
-def line_of_tensor(tensor: Tensor | None) -> Any:
-    """Give the source line where a tensor was made, where that is known."""
-    return None
-
-
 def counted(count: int, of: int) -> str:
     """Write so many of so many entries."""
     if count == of:
@@ -78,17 +73,21 @@ def whole_columns(mask: Any) -> tuple[int, ...]:
     return tuple(np.flatnonzero(mask.all(axis=tuple(range(mask.ndim - 1)))).tolist())
 
 
-def places(mask: Any, column: str = "columns", row: str = "rows") -> str:
+def places(mask: Any, column: str = "column", row: str = "row") -> str:
     """Say where a mask holds: whole columns, whole rows, or the first few entries."""
     if mask.ndim == 0 or mask.all():
         return ""
-    if columns := whole_columns(mask):
-        rows = mask.size // mask.shape[-1]
-        some = "" if mask[..., list(columns)].sum() == mask.sum() else "among them "
-        return f"{some}{column} {listed(columns)} in all {rows:,} {row}"
-    if mask.ndim == 2 and mask.all(axis=1).any():
-        rows = np.flatnonzero(mask.all(axis=1)).tolist()
+    columns = list(whole_columns(mask))
+    if columns and mask.size > mask.shape[-1]:
+        some = "" if mask[..., columns].sum() == mask.sum() else "among them "
+        return f"{some}{_named(column, columns)} in all {mask.size // mask.shape[-1]:,} {row}s"
+    rows = np.flatnonzero(mask.all(axis=-1)).tolist() if mask.ndim == 2 else []
+    if rows and mask.shape[1] > 1:
         some = "" if mask[rows].sum() == mask.sum() else "among them "
-        return f"{some}{row} {listed(rows)} in all {mask.shape[1]:,} {column}"
+        return f"{some}{_named(row, rows)} in all {mask.shape[1]:,} {column}s"
     found = [tuple(place) for place in np.argwhere(mask).tolist()]
     return f"at {listed(place[0] if len(place) == 1 else place for place in found)}"
+
+
+def _named(what: str, numbers: list[int]) -> str:
+    return f"{what}{'s' * (len(numbers) > 1)} {listed(numbers)}"

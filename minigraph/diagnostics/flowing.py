@@ -8,10 +8,10 @@ import numpy as np
 from minigraph.arrays import frozen
 from minigraph.drawing.recording import Recording, Use
 from minigraph.graph import Graph
-from minigraph.sweep import _fitted, _seed, sweep
+from minigraph.sweep import _fitted, _leading_to, _seed, sweep
 from minigraph.tensor import Tensor
 
-__all__ = ["Flow", "Names", "Sent", "pulled"]
+__all__ = ["Flow", "Names", "Sent", "line_after", "line_of", "pulled"]
 
 
 class Sent(NamedTuple):
@@ -47,6 +47,8 @@ class Flow:
             return
         seed = _seed(loss, seed, "explain")
         seed = seed._array if type(seed) is Tensor else seed
+        if loss.number not in _leading_to(wanted, [loss]):
+            return
         with np.errstate(all="ignore"):
             found = sweep([(loss, seed)], wanted, observer=self._observe)
         for tensor, total, _ in found:
@@ -80,11 +82,25 @@ def pulled(node: Tensor, slot: int, g: Any) -> Any:
         return _fitted(part, node, slot, type(g) is Tensor)
 
 
+def line_of(tensor: Tensor) -> Any:
+    """Give the source line where a tensor was made; outside `mg.debug` none is known."""
+    return None
+
+
+def line_after(tensor: Tensor) -> str:
+    """Write that line, to stand after what it is the line of."""
+    line = line_of(tensor)
+    return "" if line is None else f", {line}"
+
+
 class Names:
     """The names and texts of a graph, as `mg.draw` writes them."""
 
-    def __init__(self, loss: Tensor) -> None:
-        self.recording = Recording(Graph(loss))
+    def __init__(self, *outputs: Tensor) -> None:
+        self.recording = Recording(Graph(*outputs))
+
+    def __contains__(self, tensor: object) -> bool:
+        return id(tensor) in self.recording.place
 
     def short(self, tensor: Tensor) -> str:
         """Name a tensor: its own name, or v and its place in the graph."""
@@ -109,6 +125,10 @@ class Names:
         place = self.recording.place.get(id(tensor))
         text = None if place is None else self.recording.text(place)
         return f"{name} = {text.text}" if text else name
+
+    def told(self, tensor: Tensor) -> str:
+        """Write how a tensor was made, and where, if that is known."""
+        return f"{self.made(tensor)}{line_after(tensor)}"
 
     def formula(self, consumer: Tensor, slot: int) -> str:
         """Write what a node sends back to the input in this place."""

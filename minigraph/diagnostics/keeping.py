@@ -1,11 +1,12 @@
 """What a graph keeps in memory, and what would free it."""
 
 import html
+import textwrap
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigraph.diagnostics.causes import line_of_tensor
+from minigraph.diagnostics.flowing import line_of
 from minigraph.graph import Graph
 from minigraph.tensor import Tensor
 
@@ -85,7 +86,7 @@ class Memory:
             if node.op is None:
                 note((_leaf_kind(node), None, True), node._array, 1)
             else:
-                note((node.op.name, line_of_tensor(node), False), node._array, 1)
+                note((node.op.name, line_of(node), False), node._array, 1)
         rows = [Held(what, line, *counts) for (what, line, _), counts in held.items()]
         self.rows = tuple(sorted(rows, key=lambda row: (-row.bytes, row.what)))
         kinds = [(leaf, counts[2]) for (_, _, leaf), counts in held.items()]
@@ -106,8 +107,8 @@ class Memory:
         if self.intermediates:
             size = written_bytes(self.intermediates)
             advice.append(
-                f"del {name}, and what else was made from it, frees {size}; under mg.no_grad(), "
-                "as for an evaluation, nothing is kept"
+                f"del {name} and all that was made from it frees {size}; under no_grad(), as for "
+                "an evaluation, nothing is kept"
             )
         if elsewhere:
             advice.append(f"{elsewhere:,} arrays that are not NumPy's are not counted")
@@ -123,10 +124,14 @@ class Memory:
             )
             for row in table
         ]
-        return "\n".join([*lines, *(f"* {words}" for words in self.advice)])
+        wrapped = [
+            textwrap.fill(words, 88, initial_indent="* ", subsequent_indent="  ")
+            for words in self.advice
+        ]
+        return "\n".join([*lines, *wrapped])
 
     def _cells(self) -> list[tuple[str, ...]]:
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (
                 row.what if row.line is None else f"{row.what}, {row.line}",
                 f"{row.nodes:,}",
@@ -216,6 +221,18 @@ def memory(loss: Tensor) -> Memory:
     >>> x = mg.Tensor(np.ones((200, 100)), name="x")
     >>> loss = mg.relu(x @ W).T.sum()
     >>> print(mg.memory(loss))
+    kept by        nodes  arrays  memory
+    input              1       1  160 kB
+    matmul             1       1   80 kB
+    relu               1       1   80 kB
+    parameter          1       1   40 kB
+    sum                1       1     8 B
+    transpose          1       0     0 B
+    leaves                        200 kB
+    intermediates                 160 kB
+    total              6       5  360 kB
+    * del loss and all that was made from it frees 160 kB; under no_grad(), as for an
+      evaluation, nothing is kept
     """
     if not isinstance(loss, Tensor):
         raise TypeError(f"memory: loss is a Tensor, not {type(loss).__name__}")

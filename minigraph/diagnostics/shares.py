@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.diagnostics.causes import line_of_tensor
-from minigraph.diagnostics.flowing import Flow, Names, Sent
+from minigraph.diagnostics.flowing import Flow, Names, Sent, line_of
 from minigraph.drawing.numbers import norm
 from minigraph.drawing.text import clean, number
 from minigraph.tensor import Tensor
@@ -96,7 +95,7 @@ def _share(
         return Share(None, 0, value, size, order, "seed", "the loss itself")
     assert consumer.op is not None
     formula, made = names.formula(consumer, slot), names.made(consumer)
-    line = line_of_tensor(consumer)
+    line = line_of(consumer)
     return Share(consumer, slot, value, size, order, formula, made, line, inner, repeated)
 
 

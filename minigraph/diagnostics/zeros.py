@@ -90,7 +90,11 @@ def _of_one(flow: Flow, names: Names, sent: Sent, mask: Any) -> tuple[list[Cause
         causes.insert(0, _derivative(names, node, slot, flat))
     if not blocked.any():
         return causes, None
-    return causes, _reaching(node, slot, blocked) & (g == 0)
+    further = _reaching(node, slot, blocked) & (g == 0)
+    if not further.any():
+        reason = "each term of the gradient has a factor of 0"
+        causes.append(_told(names, node, slot, "zero factor", blocked, reason))
+    return causes, further
 
 
 def _random(node: Tensor, seed: int) -> Any:
@@ -126,8 +130,8 @@ def _told(
     n = int(mask.sum())
     closed = kind == "closed"
     units = whole_columns(mask) if closed else ()
-    where = places(mask, "units", "examples") if closed else places(mask)
-    text = f"{names.made(node)}: {reason} in {counted(n, mask.size)}"
+    where = places(mask, "unit", "example") if closed else places(mask)
+    text = f"{names.told(node)}: {reason} in {counted(n, mask.size)}"
     text += f", {where}" if where else ""
     return Cause(kind, text, node, slot, count=n, of=mask.size, units=units)
 
@@ -174,7 +178,7 @@ def _operand(names: Names, value: Any) -> str:
     return repr(value) if place is None else names.recording.short[place]
 
 
-def saturation(flow: Flow, names: Names) -> list[str]:
+def saturation(flow: Flow, names: Names, told: set[Tensor | None]) -> list[str]:
     """Say where sigmoids and their like on the way have a derivative of less than rounding."""
     remarks = []
     for number in sorted(flow.cotangents):
@@ -184,7 +188,7 @@ def saturation(flow: Flow, names: Names) -> list[str]:
         y = np.asarray(node._array)
         slope = 1 - y * y if node.op.name == "tanh" else y * (1 - y)
         n = int((slope <= np.finfo(y.dtype).eps).sum())
-        if n and node.op.trusted:
-            made = names.made(node)
+        if n and node.op.trusted and node not in told:
+            made = names.told(node)
             remarks.append(f"{made}: {node.op.name} is saturated in {counted(n, y.size)}")
     return remarks

@@ -1,6 +1,7 @@
 """Why a gradient is None, 0 or a number: planted situations, and shares that add up to the bit."""
 
 import copy
+import html
 import pickle
 from functools import reduce
 from operator import add
@@ -133,7 +134,7 @@ def asked_of_a_result_under_no_grad():
     return (h * w).sum(), h
 
 
-@situation("none", "data", "multiply takes an array", ".data carries no gradient")
+@situation("none", "data", "multiply takes v2 float64[3] as b", ".data carries no gradient")
 def data_as_operand():
     x, w = pair()
     return (w * x.data).sum(), x
@@ -184,19 +185,19 @@ def item_of_a_result():
     return (w * total.item()).sum(), x, None, total
 
 
-@situation("none", "constant", "x > 0, a constant by rule")
+@situation("none", "constant", "the values of x > 0", "constants by rule")
 def comparison():
     x, w = pair()
     return ((x > 0) * w).sum(), x
 
 
-@situation("none", "constant", "x <= 0")
+@situation("none", "constant", "where takes", "as condition", "the values of x <= 0")
 def condition_of_where():
-    x, w = pair()
+    x, w = leaf([1.0, 0.0, -1.0], "x"), pair()[1]
     return mg.where(x <= 0, w, 2 * w).sum(), x
 
 
-@situation("none", "constant", "sign(x), a constant by rule")
+@situation("none", "constant", "sign(x)", "constants by rule")
 def sign():
     x, w = pair()
     return (np.sign(x) * w).sum(), x
@@ -211,7 +212,7 @@ def floor():
 @situation("none", "constant", "floor(it)", "(made by multiply), which x leads to")
 def floor_of_a_result():
     x, w = pair()
-    h = x * 1.3
+    h = x * 2.7
     return (np.floor(h) * w).sum(), x, None, h
 
 
@@ -221,8 +222,14 @@ def integers():
     return (x.astype(np.int64) * w).sum(), x
 
 
-@situation("none", "constant", "x.argmax()")
+@situation("none", "constant", "x.argmax(1)")
 def argmax():
+    x, w = leaf([[1.0, 2.0], [4.0, 3.0]], "x"), leaf([2.0, 3.0])
+    return (x.argmax(axis=1) * w).sum(), x
+
+
+@situation("none", "constant", "truth values or integers", "newer than x")
+def place_of_the_largest():
     x, w = pair()
     return (x.argmax() * w).sum(), x
 
@@ -309,6 +316,13 @@ def no_path():
     return (w * w).sum(), x
 
 
+@situation("none", "no path", "Newer than x", "create_graph=True", "v2 float64[3]")
+def gradient_without_create_graph():
+    x, w = pair()
+    slope = mg.grad((x * x * x).sum(), x)
+    return (slope * w).sum(), x
+
+
 @situation("none", "no path", "is a leaf: it was made from no other tensor")
 def loss_is_a_constant_leaf():
     return mg.Tensor(1.0), leaf([1.0])
@@ -338,13 +352,13 @@ def network(bias):
     return (h @ W2).sum(), W1, b1, W2
 
 
-@situation("zero", "closed", "units 1 for all 4 examples", "in 4 of 12 entries")
+@situation("zero", "closed", "unit 1 in all 4 examples", "in 4 of 12 entries")
 def dead_unit():
     loss, _, b1, _ = network([0.0, -9.0, 0.0])
     return loss, b1, 1
 
 
-@situation("number", "closed", "units 0, 2 for all 4 examples", "0 in 4 of 6 entries")
+@situation("number", "closed", "units 0, 2 in all 4 examples", "0 in 4 of 6 entries")
 def dead_units_of_a_weight():
     loss, W1, _, _ = network([-9.0, 0.0, -9.0])
     return loss, W1
@@ -356,7 +370,7 @@ def weights_behind_a_dead_unit():
     return loss, W2, (1, 0)
 
 
-@situation("number", "zero factor", "the factor X is 0", "rows 1 in all 2 columns")
+@situation("number", "zero factor", "the factor X is 0", "row 1 in all 2 columns")
 def a_pixel_that_is_never_set():
     X, W = mg.Tensor([[1.0, 0.0], [2.0, 0.0]], name="X"), leaf([[1.0, 2.0], [3.0, 4.0]], "W")
     return (X @ W).sum(), W
@@ -470,7 +484,7 @@ def terms_cancel():
     return (b * c).sum(), b
 
 
-@situation("zero", "cancel", "the 2 shares of v0 cancel", "its only entry")
+@situation("zero", "cancel", "the 2 shares of v1 cancel", "its only entry")
 def shares_cancel_further_down():
     x = leaf(2.0)
     y = x * 3
@@ -495,7 +509,7 @@ def kink_of_the_penalty():
     return mg.l1_penalty(w), w
 
 
-@situation("zero", "flat", "exponent=0")
+@situation("zero", "flat", "x ** 0: the derivative of scalar_power is 0")
 def power_of_zero():
     x = leaf([2.0], "x")
     return (x**0).sum(), x
@@ -543,7 +557,7 @@ def one_branch_detached():
 
 @situation("number", None, "is saturated in 1 of 2 entries")
 def almost_saturated():
-    x = leaf([19.0, 0.0])
+    x = leaf([18.5, 0.0])
     return np.tanh(x).sum(), x
 
 
@@ -577,7 +591,7 @@ def test_the_right_cause_is_named(name):
     function, verdict, kind, words = SITUATIONS[name]
     loss, x, index, _, grad = (*function(), None, None, None)[:5]
     found = mg.explain(loss, x, index, grad=grad)
-    text = str(found)
+    text = " ".join(str(found).split())
     assert found.verdict == verdict, text
     assert (found.causes[0].kind if found.causes else None) == kind, text
     assert [word for word in words if word not in text] == [], text
@@ -585,12 +599,11 @@ def test_the_right_cause_is_named(name):
         assert found.gradient is None
         assert not found.shares
     else:
-        expected = mg.grad(loss, x, grad).data
+        with np.errstate(all="ignore"):
+            expected = mg.grad(loss, x, grad).data
         assert_same(found.gradient, expected if index is None else expected[index])
         assert_sum(found.shares, found.gradient)
-    assert str(found) == text == found._repr_html_().join(["", ""])[5:-6].replace(
-        "&gt;", ">"
-    ).replace("&lt;", "<").replace("&#x27;", "'").replace("&quot;", '"').replace("&amp;", "&")
+    assert html.unescape(found._repr_html_()) == f"<pre>{found}</pre>"
     assert found.draw().source.startswith("digraph")
 
 
@@ -637,8 +650,12 @@ def test_shares_of_every_tensor_of_a_random_graph_sum_to_its_gradient(program):
         for share in found.shares:
             if share.shares:
                 assert_sum(share.shares, mg.grad(loss, share.consumer).data)
-        zeros = int((gradient.data == 0).sum())
-        assert (found.zeros, bool(found.causes)) == (zeros, zeros > 0)
+        zeros = np.argwhere(gradient.data == 0)
+        assert (found.zeros, bool(found.causes)) == (len(zeros), len(zeros) > 0)
+        for index in zeros.tolist():
+            one = mg.explain(loss, tensor, tuple(index))
+            assert one.verdict == "zero"
+            assert one.causes
 
 
 @given(networks() | networks(at_kinks=True))
@@ -703,7 +720,7 @@ def test_a_table_puts_parameters_without_gradient_first_and_counts_dead_units():
     table = mg.explain(loss, {"W1": W1, "b1": b1, "W2": W2, "b2": b2})
     assert list(table) == ["b2", "W1", "b1", "W2"]
     assert table.rows[0][1] == "None"
-    assert table.rows[1][1:4] == ("17.3", "2 of 6", "1")
+    assert table.rows[1][1:4] == ("8.48", "2 of 6", "1")
     assert table["b1"].causes[0].units == (1,)
     assert str(table).splitlines()[1].startswith("b2  None")
     assert "<td>b2</td>" in table._repr_html_()
@@ -738,8 +755,26 @@ def test_a_picture_of_a_loss_without_gradient_is_drawn_without_gradients(dot, tm
     x, _ = pair()
     loss = (x * x).sum()
     drawing = mg.explain(loss.detach(), x).draw()
-    assert drawing.n_nodes == 1
+    assert drawing.n_nodes == 4
     assert drawing.render(tmp_path / "cut.svg").exists()
+
+
+# Source lines, where they are known
+
+
+def test_lines_stand_with_the_nodes_where_they_are_known(monkeypatch):
+    from minigraph.diagnostics import flowing, shares
+
+    for module in (flowing, shares):
+        monkeypatch.setattr(module, "line_of", lambda tensor: "net.py:7")
+    x = leaf([-1.0, 2.0], "x")
+    h = mg.relu(x)
+    found = mg.explain(h.sum(), x)
+    assert "v1 = relu(x), net.py:7: relu is closed" in str(found)
+    assert found.shares[0].line == "net.py:7"
+    assert "(net.py:7)" in str(found)
+    w = leaf([1.0, 2.0])
+    assert "(made by relu, net.py:7), which x" in str(mg.explain((h.detach() * w).sum(), x))
 
 
 # Bad input
@@ -774,12 +809,32 @@ def test_a_written_array_is_refused_and_not_explained_by_other_values():
     loss = (x * x).sum()
     with mg.no_grad():
         x += 1.0
-    with pytest.raises(RuntimeError, match="'x' .* was written after multiply"):
+    with pytest.raises(RuntimeError, match=r"'x' .* was written after multiply"):
         mg.explain(loss, x)
+
+
+def test_a_write_elsewhere_does_not_keep_from_saying_that_no_path_exists():
+    x, w = pair()
+    loss = (w * w).sum()
+    with mg.no_grad():
+        w += 1.0
+    assert mg.explain(loss, x).causes[0].kind == "no path"
+
+
+def test_a_gradient_without_entries_is_no_zero():
+    x = leaf(np.zeros((0, 2)))
+    assert mg.explain((x * 2).sum(), x).verdict == "number"
+
+
+def test_neighbours_in_one_array_share_nothing():
+    both = np.array([1.0, 5.0, 2.0, 6.0])
+    x = mg.Tensor(both[::2], requires_grad=True, copy=False)
+    other, w = mg.Tensor(both[1::2], copy=False), leaf([1.0, 2.0])
+    assert mg.explain((other * w).sum(), x).causes[0].kind == "no path"
 
 
 def test_an_array_that_is_not_computed_is_refused():
     dask = pytest.importorskip("dask.array")
     x = mg.Tensor(dask.ones(3), requires_grad=True, name="x")
-    with pytest.raises(TypeError, match="'x' .* is a dask array, not computed yet"):
+    with pytest.raises(TypeError, match=r"'x' .* is a dask array, not computed yet"):
         mg.explain((x * 2).sum(), x)
