@@ -87,9 +87,10 @@ def ends_of(loss: Tensor) -> Iterator[End]:
 
 
 def living() -> list[Tensor]:
-    """List all tensors that live, in order of recording."""
-    living = [t for t in gc.get_objects() if type(t) is Tensor and hasattr(t, "number")]
-    return sorted(living, key=lambda t: t.number)
+    """List all tensors that live, in order of recording; not those that a thread is making."""
+    whole = ("number", "attributes", "_requires_grad")
+    found = [t for t in gc.get_objects() if type(t) is Tensor and all(hasattr(t, a) for a in whole)]
+    return sorted(found, key=lambda t: t.number)
 
 
 def made_from(x: Tensor) -> list[Tensor]:
@@ -107,15 +108,22 @@ def related(ends: list[End], sources: list[Tensor], names: Names) -> list[Cause]
     found: list[tuple[int, Cause]] = []
     numbers = {source.number for source in sources}
     for end in ends:
-        if type(end.value) is Tensor and end.value.number in numbers:
-            continue  # recorded, without gradient: that was asked before
-        for source in sources:
-            if type(end.value) is Tensor and end.value.number <= source.number:
-                break  # an end is made from what is older
-            if (related := _relation(source, end.value)) is not None:
-                rank, kind, words = related
-                found.append((rank, _related_cause(sources[0], source, end, kind, words, names)))
-                break
+        value, older = end.value, sources
+        if type(value) is Tensor:
+            if value.number in numbers:
+                continue  # recorded, without gradient: that was asked before
+            older = [source for source in sources if source.number < value.number]
+        relations = [(source, _relation(source, value)) for source in older]
+        signs = [
+            (sign[0], source.shape != getattr(value, "shape", ()), i)  # a view is the weaker sign
+            for i, (source, sign) in enumerate(relations)
+            if sign is not None
+        ]
+        if signs:
+            source, sign = relations[min(signs)[2]]
+            assert sign is not None
+            rank, kind, words = sign
+            found.append((rank, _related_cause(sources[0], source, end, kind, words, names)))
     return [cause for _, cause in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -178,9 +186,8 @@ def _telling(values: Any) -> bool:
 def _rule(a: Any, b: Any) -> str | None:
     """Tell by which rule `b` may be a constant made of `a`."""
     with np.errstate(all="ignore"):
-        for words, rule in RULES.items():
-            value = rule(a)
-            if value.dtype == b.dtype and are_equal(value, b):
+        for words, rule in RULES.items() if a.shape == b.shape else ():
+            if are_equal(rule(a), b):
                 return words
         if b.dtype.kind in "iu" and a.shape == b.shape and np.array_equal(a.astype(b.dtype), b):
             return f"….astype({b.dtype})"

@@ -34,7 +34,7 @@ class Explanations(Mapping[str, Explanation]):
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """The table: name, gradient, entries that are 0, dead units, the first cause."""
-        return [(name, *_row(one)) for name, one in self._found.items()]
+        return [(str(name), *_row(one)) for name, one in self._found.items()]
 
     def __str__(self) -> str:
         table = [HEADS, *((*row[:-1], clean(row[-1], 60)) for row in self.rows)]

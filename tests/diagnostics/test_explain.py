@@ -672,6 +672,43 @@ def test_zeros_of_a_random_network_have_causes_that_hold(network):
                 assert (relu.data[:, list(cause.units)] == 0).all()
 
 
+@given(graphs() | graphs(at_kinks=True))
+def test_a_cut_behind_a_random_graph_is_found_for_all_that_leads_to_it(program):
+    inputs = leaves(list(program.inputs.values()))
+    y = program(*inputs)
+    if not y.requires_grad:
+        return
+    loss = mg.sum(y.detach() * leaf(2.0))
+    for tensor in ancestors([y]):
+        if tensor.requires_grad and mg.grad(mg.sum(y), tensor, allow_unused=True) is not None:
+            cause = mg.explain(loss, tensor).causes[0]
+            assert cause.kind == "detach"
+            assert np.shares_memory(cause.source.data, y.data) or y.ndim == 0
+
+
+def test_shares_of_a_gradient_of_a_gradient():
+    x = leaf([[1.0, -2.0], [0.5, 3.0]], "x")
+    slope = mg.grad((mg.relu(x @ x.T) ** 2).sum(), x, create_graph=True)
+    loss = mg.l2_penalty(slope)
+    found = mg.explain(loss, x, depth=4)
+    assert_same(found.gradient, mg.grad(loss, x).data)
+    assert_sum(found.shares, found.gradient)
+
+
+def test_a_formula_that_runs_on_arrays_only_is_walked_through():
+    op = mg.Op(lambda x: x * 2, x=lambda g, y, x: np.asarray(g) * 2, name="doubled")
+    x = leaf([-1.0, 2.0])
+    found = mg.explain(mg.relu(op(x)).sum(), x)
+    assert [cause.kind for cause in found.causes] == ["closed"]
+
+
+def test_a_half_made_tensor_of_another_thread_is_passed_over():
+    half = object.__new__(mg.Tensor)
+    x, w = pair()
+    assert mg.explain((x.detach() * w).sum(), x).causes[0].kind == "detach"
+    assert type(half) is mg.Tensor
+
+
 def test_shares_are_listed_largest_first_and_down_the_graph():
     a = leaf([2.0, -1.0], "a")
     loss = (mg.relu(a) + a * a).sum()
@@ -725,6 +762,14 @@ def test_a_table_puts_parameters_without_gradient_first_and_counts_dead_units():
     assert str(table).splitlines()[1].startswith("b2  None")
     assert "<td>b2</td>" in table._repr_html_()
     assert "1 of them None" in repr(table)
+
+
+def test_an_empty_table_and_names_that_are_no_text():
+    x, w = pair()
+    loss = (x * w).sum()
+    assert len(mg.explain(loss, {})) == 0
+    assert len(str(mg.explain(loss, {})).splitlines()) == 1
+    assert str(mg.explain(loss, {0: x, 1: w})).splitlines()[1].startswith("0 ")
 
 
 def test_a_module_stands_for_its_parameters():
