@@ -8,10 +8,11 @@ import numpy as np
 from minigraph.arrays import frozen
 from minigraph.drawing.recording import Recording, Use
 from minigraph.graph import Graph
+from minigraph.notes import line_of
 from minigraph.sweep import _fitted, _leading_to, _seed, sweep
 from minigraph.tensor import Tensor
 
-__all__ = ["Flow", "Names", "Sent", "line_after", "line_of", "pulled"]
+__all__ = ["Flow", "Names", "Sent", "line_after", "pulled"]
 
 
 class Sent(NamedTuple):
@@ -80,11 +81,6 @@ def pulled(node: Tensor, slot: int, g: Any) -> Any:
         values = map(frozen, node.values)
         part = vjp(g, frozen(node._array), *values, **node.attributes)
         return _fitted(part, node, slot, type(g) is Tensor)
-
-
-def line_of(tensor: Tensor) -> Any:
-    """Give the source line where a tensor was made; outside `mg.debug` none is known."""
-    return None
 
 
 def line_after(tensor: Tensor) -> str:

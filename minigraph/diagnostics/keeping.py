@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigraph.diagnostics.flowing import line_of
 from minigraph.graph import Graph
+from minigraph.notes import line_of
 from minigraph.tensor import Tensor
 
 __all__ = ["Held", "Memory", "memory"]

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.diagnostics.flowing import Flow, Names, Sent, line_of
+from minigraph.diagnostics.flowing import Flow, Names, Sent
 from minigraph.drawing.numbers import norm
 from minigraph.drawing.text import clean, number
+from minigraph.notes import line_of
 from minigraph.tensor import Tensor
 
 __all__ = ["Share", "shares_of", "size_of", "written_shares"]
