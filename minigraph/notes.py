@@ -11,7 +11,7 @@ from minigraph.arrays import Array, same_bits
 if TYPE_CHECKING:
     from minigraph.tensor import Tensor
 
-__all__ = ["OUTPUT", "Line", "Note", "changed", "keep", "line_of", "notes"]
+__all__ = ["OUTPUT", "Line", "Note", "Origin", "changed", "keep", "line_of", "notes", "origin_of"]
 
 OUTPUT = -1  # the slot of what the op computed
 
@@ -29,22 +29,36 @@ class Line(NamedTuple):
         return f"{where}: {text}" if text else where
 
 
+class Origin(NamedTuple):
+    """What a tensor that keeps no inputs was made of: by an op, or, if that is None, detach."""
+
+    op: Any
+    inputs: tuple[Any, ...]
+
+
 class Note(NamedTuple):
-    """Where a node was made, and copies of the arrays that its formulas may read."""
+    """Where a node was made, of what, and copies of the arrays that its formulas may read."""
 
     node: Callable[[], Any]  # a weak reference: a note goes with its node
     line: Line | None
     copies: tuple[tuple[int, Array, Array], ...]  # slot, array, copy
+    origin: Origin | None  # if the node itself does not tell
 
 
 notes: dict[int, Note] = {}  # by the number of the node
 
 
-def keep(node: "Tensor", line: Line | None, read: Iterable[tuple[int, Array]] = ()) -> None:
+def keep(
+    node: "Tensor",
+    line: Line | None,
+    read: Iterable[tuple[int, Array]] = (),
+    origin: Origin | None = None,
+) -> None:
     """Note the line of a node, and copy the arrays that its formulas may read, given by slot."""
     number = node.number
     copies = tuple([(slot, array, _copied(array)) for slot, array in read])
-    notes[number] = Note(ref(node, lambda _: notes.pop(number, None)), line, copies)
+    gone = ref(node, lambda _: notes.pop(number, None))
+    notes[number] = Note(gone, line, copies, origin)
 
 
 def changed(node: "Tensor") -> Iterator[int]:
@@ -60,6 +74,12 @@ def line_of(node: Any) -> Line | None:
     """Give the line in which a node was made, if that is known."""
     note = notes.get(getattr(node, "number", 0))
     return note.line if note else None
+
+
+def origin_of(node: "Tensor") -> Origin | None:
+    """Give what a node was made of that keeps no inputs, if that is known."""
+    note = notes.get(node.number)
+    return note.origin if note else None
 
 
 # One copy does for all nodes that read an array, as long as it does not change.

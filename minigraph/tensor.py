@@ -243,6 +243,8 @@ class Tensor(Methods):
         leaf = Tensor(self._shown(), copy=False)
         leaf._written = self._written
         leaf._name = self._name
+        if (debug := current_mode().debug) is not None:
+            debug.detached(leaf, self)
         return leaf
 
     def retain_grad(self) -> None:

@@ -4,8 +4,10 @@ A recorded path ends at an input to which no gradient flows, and that is found b
 that left no record are in `relations`.
 """
 
+from collections.abc import Iterator
+
 from minigraph.diagnostics.causes import Cause, listed
-from minigraph.diagnostics.flowing import Names
+from minigraph.diagnostics.flowing import Names, line_after
 from minigraph.diagnostics.relations import (
     End,
     are_equal,
@@ -19,6 +21,7 @@ from minigraph.diagnostics.relations import (
     share_memory,
 )
 from minigraph.graph import Graph, ancestors
+from minigraph.notes import Origin, origin_of
 from minigraph.tensor import Tensor
 
 __all__ = ["branches_cut", "why_none"]
@@ -31,7 +34,7 @@ def why_none(loss: Tensor, x: Tensor, names: Names) -> list[Cause]:
     if causes := _on_the_way(loss, x, names):
         return causes
     ends = list(ends_of(loss))
-    causes = related(ends, made_from(x), names)
+    causes = list(_noted(x, ends, names)) or related(ends, made_from(x), names)
     if not causes and not loss.requires_grad:
         return [_of_the_loss(loss, names)]
     return causes or _unrelated(loss, x, ends, names)
@@ -117,6 +120,48 @@ def _cut(x: Tensor, consumer: Tensor, slot: int, names: Names) -> Cause:
         return Cause("no formula", text, consumer, slot, source=input, end=consumer)
     text = f"{takes}{leads}; its result is constant by rule: {op.name} has no useful derivative"
     return Cause("constant", text, consumer, slot, source=input, end=consumer)
+
+
+# Cuts whose record debug keeps
+
+
+def _noted(x: Tensor, ends: list[End], names: Names) -> Iterator[Cause]:
+    """Find, from the ends of the loss's graph back, what was made of what `x` leads to."""
+    left = [(end.value, end) for end in ends if type(end.value) is Tensor]
+    seen = set()
+    while left:
+        value, end = left.pop()
+        origin = origin_of(value)
+        if origin is None or value.number in seen:
+            continue
+        seen.add(value.number)
+        for slot, input in enumerate(origin.inputs):
+            if type(input) is not Tensor:
+                continue
+            behind = ancestors([input])
+            if any(tensor is x for tensor in behind):
+                yield _noted_cause(x, input, slot, value, origin, end, names)
+            else:
+                left += [(tensor, end) for tensor in behind]
+
+
+def _noted_cause(
+    x: Tensor, source: Tensor, slot: int, value: Tensor, origin: Origin, end: End, names: Names
+) -> Cause:
+    leads = "" if source is x else f", which {names.short(x)} leads to"
+    made = f" (made by {source.op.name}{line_after(source)})" if source.op is not None else ""
+    path = f"the path ends at {names.label(source)}{made}{leads}; {names.label(value)} was made of"
+    if origin.op is None:
+        text = f"{path} it by detach(){line_after(value)}"
+        return Cause("detach", text, end.consumer, end.slot, source=source, end=value)
+    op = origin.op
+    vjp = op.each(slot) if op.each else op.vjps[slot]
+    by = f"{path} it by {op.name}{line_after(value)}"
+    if vjp is None or value.dtype.kind != "f":
+        text = f"{by}: a constant by rule, for {op.name} has no useful derivative by it"
+        return Cause("constant", text, end.consumer, end.slot, source=source, end=value)
+    text = f"{by}: that was not recorded, under no_grad()"
+    return Cause("no_grad", text, end.consumer, end.slot, source=source, end=value)
 
 
 # No sign of a path

@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from minigraph.arrays import Array
 from minigraph.errors import NonFiniteError
 from minigraph.modes import Setting
-from minigraph.notes import OUTPUT, Line, keep
+from minigraph.notes import OUTPUT, Line, Origin, keep
 from minigraph.op import Op
 from minigraph.tensor import Tensor
 
@@ -67,6 +68,10 @@ class Debug:
         if self.lines:
             keep(tensor, _users_line())
 
+    def detached(self, leaf: Tensor, source: Tensor) -> None:
+        """Note where a leaf was made by detach, and of what."""
+        keep(leaf, _users_line() if self.lines else None, origin=Origin(None, (source,)))
+
     def computed(
         self,
         node: Tensor,
@@ -80,8 +85,9 @@ class Debug:
         recorded = node.op is not None
         if self.writes and recorded:
             keep(node, line, _arrays((OUTPUT, node._array), *enumerate(values)))
-        elif line is not None:
-            keep(node, line)
+        elif line is not None or not recorded:
+            origin = None if recorded else Origin(op, tuple(inputs))
+            keep(node, line, origin=origin)
         if self.finite and not _is_finite(node._array) and all(map(_is_finite, values)):
             if not recorded:  # as if it were, to be shown
                 node.op, node.attributes = op, attributes
@@ -128,8 +134,8 @@ def _is_finite(value: Any) -> bool:
 
 def _users_line() -> Line | None:
     """Find the line of the program that called into minigraph."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
         package, _, _ = frame.f_globals.get("__name__", "").partition(".")
         if package not in OTHERS:
             return Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)

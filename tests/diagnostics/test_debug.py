@@ -453,3 +453,9 @@ def test_lines_are_those_of_the_program():
     lines = [notes[node.number].line for node in mg.Graph(y).nodes if node.number in notes]
     assert {line.file for line in lines} == {__file__}
     assert {line.function for line in lines} == {"test_lines_are_those_of_the_program"}
+
+
+def test_lines_of_a_module_are_found_too():
+    there = {"mg": mg, "__name__": "__main__"}
+    exec(compile("with mg.debug():\n    x = mg.Tensor(1.0)\n", "script.py", "exec"), there)
+    assert notes[there["x"].number].line == ("script.py", 2, "<module>")

@@ -312,3 +312,26 @@ def test_an_array_that_is_not_computed_is_refused():
     x = mg.Tensor(dask.ones(3), requires_grad=True, name="x")
     with pytest.raises(TypeError, match=r"'x' .* is a dask array, not computed yet"):
         mg.explain((x * 2).sum(), x)
+
+
+# In debug what is not recorded is known too
+
+
+def test_debug_keeps_what_was_made_under_no_grad_by_detach_or_as_a_constant():
+    with mg.debug():
+        w = mg.Tensor([1.0, -2.0], requires_grad=True, name="w")
+        with mg.no_grad():
+            k = mg.tanh(w) * 2  # not recorded
+        loss = (k + 1.0).sum()
+        d = (mg.tanh(w).detach() * 3.0).sum()
+        c = ((w > 0) * 2.0).sum()
+    for end, kind, words in (
+        (loss, "no_grad", "was made of it by tanh, test_explain.py, line"),
+        (d, "detach", "was made of it by detach(), test_explain.py, line"),
+        (c, "constant", "a constant by rule, for greater has no useful derivative"),
+    ):
+        explained = mg.explain(end, w)
+        assert [cause.kind for cause in explained.causes] == [kind]
+        assert words in str(explained.causes[0].text)
+    assert "# not recorded" in str(mg.explain(loss, w))
+    assert k.op is None
