@@ -143,23 +143,44 @@ class Explanation:
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
 
-    def draw(self, **options: Any) -> Drawing:
+    def draw(
+        self,
+        *,
+        values: bool = True,
+        grads: bool | None = None,
+        depth: int | None = None,
+        max_nodes: int | None = 200,
+        rankdir: str = "TB",
+        legend: bool = True,
+        title: str | None = None,
+    ) -> Drawing:
         """Draw the graph of the loss around `x`, with gradients, and the causes in vermillion.
 
         Parameters
         ----------
-        **options
-            `values`, `grads`, `depth`, `max_nodes`, `rankdir`, `legend` and `title`, as for
-            `mg.draw`.
+        values, depth, max_nodes, rankdir, legend
+            As for `mg.draw`.
+        grads : bool, optional
+            As for `mg.draw`; by default where the loss has a gradient.
+        title : str, optional
+            By default the first line of the explanation.
 
         Returns
         -------
         Drawing
         """
         recording = self._names.recording
-        options.setdefault("grads", self.loss.requires_grad)
-        options.setdefault("title", self._headline())
-        gradients = Gradients(Graph(self.loss)) if options["grads"] else None
+        grads = self.loss.requires_grad if grads is None else grads
+        options = Options(
+            values=values,
+            grads=grads,
+            depth=depth,
+            max_nodes=max_nodes,
+            rankdir=rankdir,
+            legend=legend,
+            title=self._headline() if title is None else title,
+        )
+        gradients = Gradients(Graph(self.loss)) if grads else None
         marks: dict[int, dict[int | None, str]] = {}
         for cause in self.causes:
             node = self.loss if cause.node is None else cause.node
@@ -169,10 +190,8 @@ class Explanation:
                 place = recording.place[id(cause.source)]
                 marks.setdefault(place, {})[None] = "the path ends here"
         focus = recording.place[id(self.x)]
-        chosen = picture(recording, gradients, focus, Options(**options), marks)
-        return Drawing(
-            source(chosen), listing(chosen), chosen.total, chosen.drawn, chosen.options.title
-        )
+        chosen = picture(recording, gradients, focus, options, marks)
+        return Drawing(source(chosen), listing(chosen), chosen.total, chosen.drawn, options.title)
 
 
 def _wrapped(text: str) -> str:

@@ -3,7 +3,7 @@
 from minigraph.drawing.dot import source
 from minigraph.drawing.gradients import Gradients
 from minigraph.drawing.listing import listing
-from minigraph.drawing.picture import Options, picture
+from minigraph.drawing.picture import Options, check_title, check_whole, picture
 from minigraph.drawing.recording import Recording
 from minigraph.drawing.rendering import DotFailed, DotNotFound, Drawing
 from minigraph.drawing.stepping import Steps, steps_of
@@ -11,8 +11,6 @@ from minigraph.graph import Graph
 from minigraph.tensor import Tensor
 
 __all__ = ["DotFailed", "DotNotFound", "Drawing", "Steps", "draw", "steps"]
-
-DIRECTIONS = ("TB", "LR", "BT", "RL")
 
 
 def draw(
@@ -93,11 +91,6 @@ def draw(
     v2 = v1 + a  output     6  ∂v2 = 1
     """
     _check_outputs("draw", outputs)
-    _check_whole("draw: depth", depth, 0)
-    _check_whole("draw: max_nodes", max_nodes, 1)
-    _check_title("draw", title)
-    if rankdir not in DIRECTIONS:
-        raise ValueError(f"draw: rankdir is one of {', '.join(DIRECTIONS)}, not {rankdir!r}")
     graph = Graph(*outputs)
     recording = Recording(graph)
     gradients = Gradients(graph) if grads or backward else None
@@ -161,8 +154,8 @@ def steps(*outputs: Tensor, max_nodes: int | None = 200, title: str = "") -> Ste
     8  ∂a += ∂v1 * a = 1 * 2 = 2  ∂a = 5, sum of 3
     """
     _check_outputs("steps", outputs)
-    _check_whole("steps: max_nodes", max_nodes, 1)
-    _check_title("steps", title)
+    check_whole("steps: max_nodes", max_nodes, 1)
+    check_title("steps", title)
     graph = Graph(*outputs)
     recording = Recording(graph)
     if max_nodes is not None and len(recording) > max_nodes:
@@ -182,20 +175,6 @@ def _check_outputs(what: str, outputs: tuple[Tensor, ...]) -> None:
     for output in outputs:
         if not isinstance(output, Tensor):
             raise TypeError(f"{what}: outputs are Tensors, not {type(output).__name__}")
-
-
-def _check_whole(what: str, value: int | None, least: int) -> None:
-    if value is None:
-        return
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{what} is a whole number or None, not {value!r}")
-    if value < least:
-        raise ValueError(f"{what} is at least {least} (or None), not {value}")
-
-
-def _check_title(what: str, title: str) -> None:
-    if not isinstance(title, str):
-        raise TypeError(f"{what}: title is a string, not {title!r}")
 
 
 def _place(recording: Recording, focus: Tensor | None) -> int | None:

@@ -14,7 +14,9 @@ from minigraph.drawing.recording import Recording, Scope, Use
 from minigraph.drawing.text import Term, broken, clean, type_of, written_size
 from minigraph.tensor import Tensor
 
-__all__ = ["Arrow", "Box", "Options", "Picture", "picture"]
+__all__ = ["Arrow", "Box", "Options", "Picture", "check_title", "check_whole", "picture"]
+
+DIRECTIONS = ("TB", "LR", "BT", "RL")
 
 Marks = dict[int, dict[int | None, str]]
 
@@ -32,6 +34,30 @@ class Options:
     rankdir: str = "TB"
     legend: bool = True
     title: str = ""
+
+    def __post_init__(self) -> None:
+        check_whole("draw: depth", self.depth, 0)
+        check_whole("draw: max_nodes", self.max_nodes, 1)
+        check_title("draw", self.title)
+        if self.rankdir not in DIRECTIONS:
+            known = ", ".join(DIRECTIONS)
+            raise ValueError(f"draw: rankdir is one of {known}, not {self.rankdir!r}")
+
+
+def check_whole(what: str, value: int | None, least: int) -> None:
+    """Refuse what is neither None nor a whole number of at least `least`."""
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{what} is a whole number or None, not {value!r}")
+    if value < least:
+        raise ValueError(f"{what} is at least {least} (or None), not {value}")
+
+
+def check_title(what: str, title: str) -> None:
+    """Refuse a title that is no text."""
+    if not isinstance(title, str):
+        raise TypeError(f"{what}: title is a string, not {title!r}")
 
 
 @dataclass
