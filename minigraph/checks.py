@@ -10,7 +10,7 @@ import numpy as np
 from minigraph.arrays import dtype_of, shown
 
 __all__ = ["as_float_dtype", "as_path", "check_callable", "check_mapping", "generator", "listed",
-           "number", "whole"]  # fmt: skip
+           "number", "truth", "whole"]  # fmt: skip
 
 
 def whole(value: Any, what: str, least: int) -> int:
@@ -20,6 +20,13 @@ def whole(value: Any, what: str, least: int) -> int:
     if value < least:
         raise ValueError(f"{what} is at least {least}, not {value}")
     return int(value)
+
+
+def truth(value: Any, what: str) -> bool:
+    """Give `value` as a bool if it is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{what} is True or False, not {shown(value)}")
+    return bool(value)
 
 
 def number(value: Any, what: str) -> float:

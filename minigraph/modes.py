@@ -62,7 +62,9 @@ class Setting(ContextDecorator):
 
     def __call__(self, function: Function) -> Function:
         if not callable(function):
-            raise TypeError(f"no_grad, enable_grad and scope decorate functions, not {function!r}")
+            raise TypeError(
+                f"no_grad, enable_grad, scope and debug decorate functions, not {function!r}"
+            )
         kinds = inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction
         if any(kind(function) for kind in kinds):
             raise TypeError(

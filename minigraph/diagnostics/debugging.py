@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigraph.arrays import Array
+from minigraph.checks import truth
 from minigraph.errors import NonFiniteError
 from minigraph.modes import Setting
 from minigraph.notes import OUTPUT, Line, Origin, keep
@@ -39,6 +40,8 @@ def debug(lines: bool = True, writes: bool = True, finite: bool = True) -> Setti
 
     Raises
     ------
+    TypeError
+        If `lines`, `writes` or `finite` is not True or False: write ``@mg.debug()``, with brackets.
     NonFiniteError
         Inside, by the call of the operation, or by a sweep, at any order of differentiation.
     WriteError
@@ -54,7 +57,15 @@ def debug(lines: bool = True, writes: bool = True, finite: bool = True) -> Setti
         ...
     minigraph.errors.NonFiniteError: log makes -inf of finite numbers: at [1], where 'p' is 0.0
     """
-    return Setting(debug=Debug(lines, writes, finite))
+    if callable(lines):
+        raise TypeError("debug: lines is True or False, not a function; decorate with @mg.debug()")
+    return Setting(
+        debug=Debug(
+            truth(lines, "debug: lines"),
+            truth(writes, "debug: writes"),
+            truth(finite, "debug: finite"),
+        )
+    )
 
 
 class Debug:

@@ -23,6 +23,8 @@ class Explanations(Mapping[str, Explanation]):
         self._found = dict(sorted(found.items(), key=lambda item: order[item[1].verdict]))
 
     def __getitem__(self, name: str) -> Explanation:
+        if name not in self._found:
+            raise KeyError(f"{name!r} was not explained; there are {', '.join(map(str, self))}")
         return self._found[name]
 
     def __iter__(self) -> Iterator[str]:

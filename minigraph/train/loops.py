@@ -134,6 +134,7 @@ class Watch:
         """Tell which parameters are kept as the best, the present ones, and the best loss."""
         check_mapping(best, "best: best", "names to arrays")
         check_mapping(params, "best: params", "names to arrays")
+        reported = number(reported, "best: reported")
         same = [n for n in best if n in params and np.shares_memory(best[n], params[n])]
         if same:
             self._say(
@@ -141,7 +142,7 @@ class Watch:
                 f"the best {', '.join(same)} and the present are the same array, so each step "
                 "changes the best too: keep a copy",
             )
-        if self.loss and not _alike(value := self.loss(best), float(reported)):
+        if self.loss and not _alike(value := self.loss(best), reported):
             self._say(
                 "best",
                 f"the parameters kept as the best have loss {value:.6g}, not {reported:.6g}: they "
@@ -151,6 +152,7 @@ class Watch:
     @contextlib.contextmanager
     def evaluation(self, params: Mapping[str, Any], part: str = "valid") -> Iterator[None]:
         """Compare the parameters before and after what stands inside: an evaluation."""
+        check_mapping(params, "evaluation: params", "names to arrays")
         before = {n: checksum({n: np.asarray(v)}) for n, v in params.items()}
         yield
         changed = [n for n, v in params.items() if checksum({n: np.asarray(v)}) != before[n]]

@@ -4,6 +4,7 @@ The words say which op or function, which argument, what was given, what is expe
 do. The calls are text, so that each is its own name in the test, and stands alone in its traceback.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -235,7 +236,7 @@ GRADIENTS: list[Row] = [
     ("x.argmax().backward()", RuntimeError, "backward|no gradient flows|int64[]"),
     ("x.detach().sum().backward()", RuntimeError, "backward|no gradient flows|detach()"),
     ("without_grad().backward()", RuntimeError, "backward|no gradient flows|no_grad()"),
-    ("written().backward()", RuntimeError, "'q'|written after multiply|as a|before the write"),
+    ("written().backward()", mg.WriteError, "'q'|written after multiply|as a|before the write"),
     ("loss.backward(1, 2)", TypeError, "backward()|takes from 1 to 2|3 were given"),
     ("mg.grad(loss)", TypeError, "grad()|missing|'inputs'"),
     ("mg.grad(loss, a)", TypeError, "grad|outputs and inputs are Tensors|ndarray"),
@@ -296,6 +297,40 @@ DRAWING: list[Row] = [
     ("mg.steps(loss, title=None)", TypeError, "steps: title|a string|None"),
     ("mg.steps(loss).render('x.svg')", ValueError, "render|'x.svg'|.html nor .txt"),
     ("mg.steps(loss).render(3)", TypeError, "render: path|a path|3"),
+]
+
+DIAGNOSTICS: list[Row] = [
+    ("mg.debug(lines='yes')", TypeError, "debug: lines|True or False|'yes'"),
+    ("mg.debug(writes=1)", TypeError, "debug: writes|True or False|1"),
+    ("mg.debug(finite=None)", TypeError, "debug: finite|True or False|None"),
+    ("mg.debug(cube)", TypeError, "debug: lines|True or False|a function|@mg.debug()"),
+    ("mg.debug(nan=True)", TypeError, "debug()|unexpected|'nan'"),
+    ("mg.debug()(3)", TypeError, "debug|decorate functions|3"),
+    ("mg.debug()(generator)", TypeError, "generator|with ...:"),
+    ("debugged(mg.log, [1.0, 0.0])", mg.NonFiniteError, "log makes -inf|at [1]|'p' is 0.0"),
+    ("debugged(mg.sqrt, 0.0)", mg.NonFiniteError, "the gradient of sqrt by x|inf|'p' is 0.0"),
+    ("written(in_debug=True).backward()", mg.WriteError, "'q'|entry [0] was 1.0, and is 2.0"),
+    ("mg.explain(loss)", TypeError, "explain()|missing|'x'"),
+    ("mg.explain(a, x)", TypeError, "explain: loss|a Tensor|ndarray"),
+    ("mg.explain(loss, a)", TypeError, "explain: x|a Tensor, or a mapping of names|ndarray"),
+    ("mg.explain(loss, [x])", TypeError, "explain: x|a Tensor, or a mapping of names|list"),
+    ("mg.explain(loss, {'x': 3})", TypeError, "explain: x['x']|a Tensor|int"),
+    ("mg.explain(loss, {'x': x}, 0)", ValueError, "explain: index|one tensor|params['W1']"),
+    ("mg.explain(loss, {'x': x})['y']", KeyError, "'y'|not explained|x"),
+    ("mg.explain(loss, x, 7)", IndexError, "explain: index 7|1 numbers|2 axes|one for each"),
+    ("mg.explain(loss, x, (0, 3))", IndexError, "explain: index (0, 3)|'x'|axis 1 has 3"),
+    ("mg.explain(loss, x, 'a')", IndexError, "explain: index|whole numbers|'a'"),
+    ("mg.explain(loss, x, depth=0)", ValueError, "explain: depth|at least 1|0"),
+    ("mg.explain(loss, x, depth='a')", TypeError, "explain: depth|a whole number|'a'"),
+    ("mg.explain(r, x)", ValueError, "explain|float64[2, 3]|not a scalar|sum, mean"),
+    ("mg.explain(loss, x, grad=[1.0])", ValueError, "explain: cotangent|(1,)|same shape"),
+    ("mg.explain(loss, x).draw(max_nodes=0)", ValueError, "draw: max_nodes|at least 1|0"),
+    ("mg.explain(loss, x).draw(rankdir='XX')", ValueError, "draw: rankdir|TB, LR, BT, RL|'XX'"),
+    ("mg.explain(loss, x).draw(colour=1)", TypeError, "draw()|unexpected|'colour'"),
+    ("mg.memory()", TypeError, "memory()|missing|'loss'"),
+    ("mg.memory(a)", TypeError, "memory: loss|a Tensor|ndarray"),
+    ("mg.memory([loss])", TypeError, "memory: loss|a Tensor|list"),
+    ("mg.memory(loss, by='op')", TypeError, "memory()|unexpected|'by'"),
 ]
 
 SAVING: list[Row] = [
@@ -420,8 +455,15 @@ TRAIN: list[Row] = [
     ("train.read_log(None)", TypeError, "read_log: path|a path|None"),
     ("train.read_log(text)", train.DamagedFile, "no log|first line"),
     ("train.Watch('a')", TypeError, "Watch: n|a whole number|'a'"),
+    ("train.Watch(0)", ValueError, "Watch: n|at least 1|0"),
+    ("train.Watch(4, 'a')", TypeError, "Watch: loss|a function of the parameters|'a'"),
     ("train.Watch(4).minibatch('a', 3)", TypeError, "minibatch: loss|a number|'a'"),
+    ("train.Watch(4).minibatch(0.5, -1)", ValueError, "minibatch: size|at least 0|-1"),
+    ("train.Watch(4).epoch({}, 'a')", TypeError, "epoch: reported|a number|'a'"),
     ("train.Watch(4).best(3, {}, 1.0)", TypeError, "best: best|a mapping|3"),
+    ("train.Watch(4).best({}, {}, 'a')", TypeError, "best: reported|a number|'a'"),
+    ("train.Watch(4).evaluation(3).__enter__()", TypeError, "evaluation: params|a mapping|3"),
+    ("train.Watch(4).criterion(None)", TypeError, "criterion: value|a number|None"),
     ("train.History([])['loss']", KeyError, "'loss'|no column|train_loss"),
 ]
 
@@ -458,8 +500,8 @@ TESTING: list[Row] = [
 GROUPS = {
     "tensor": TENSOR, "elementwise": ELEMENTWISE, "matrices": MATRICES, "axes": AXES,
     "shaping": SHAPING, "losses": LOSSES, "gradients": GRADIENTS, "op": OPS, "drawing": DRAWING,
-    "saving": SAVING, "nn": NN, "optim": OPTIM, "data": DATA, "train": TRAIN, "plot": PLOT,
-    "testing": TESTING,
+    "diagnostics": DIAGNOSTICS, "saving": SAVING, "nn": NN, "optim": OPTIM, "data": DATA,
+    "train": TRAIN, "plot": PLOT, "testing": TESTING,
 }  # fmt: skip
 ROWS = [row for group in GROUPS.values() for row in group]
 
@@ -471,12 +513,18 @@ def names(folder: Any) -> dict[str, Any]:
     v, s = mg.Tensor([1.0, 2.0, 3.0], True, "v"), mg.Tensor(2.0, True, "s")
     X, y = np.ones((5, 2)), np.array([1, 0, 1, 0, 1])
 
-    def written() -> mg.Tensor:
-        q = mg.Tensor([1.0, 2.0], requires_grad=True, name="q")
-        loss = (q * q).sum()
+    def written(in_debug: bool = False) -> mg.Tensor:
+        with mg.debug() if in_debug else nullcontext():
+            q = mg.Tensor([1.0, 2.0], requires_grad=True, name="q")
+            loss = (q * q).sum()
         with mg.no_grad():
             q += 1.0
         return loss
+
+    @mg.debug()
+    def debugged(function: Any, at: Any) -> None:
+        with np.errstate(all="ignore"):
+            function(mg.Tensor(at, True, "p")).sum().backward()
 
     @mg.no_grad()
     def without_grad() -> mg.Tensor:
@@ -515,6 +563,7 @@ def names(folder: Any) -> dict[str, Any]:
         "path": folder / "nothing-here",
         "text": folder / "text",
         "written": written,
+        "debugged": debugged,
         "without_grad": without_grad,
         "fit": fit,
         "first": lambda rows: rows[:, 0],
