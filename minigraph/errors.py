@@ -105,13 +105,24 @@ class _InGraph(Exception):
     line : Line or None
         Where the node was recorded, as ``line.file``, ``line.number`` and ``line.function``: known
         inside `minigraph.debug`.
+
+    An error that was pickled, as on its way from another process, has its message only.
     """
+
+    node: Tensor | None = None
+    tensor: Tensor | None = None
+    op: "Op | None" = None
+    operands: tuple[Any, ...] = ()
+    line: Line | None = None
 
     def __init__(self, message: str, node: Tensor, tensor: Tensor) -> None:
         super().__init__(message)
         self.node, self.tensor = node, tensor
         self.op, self.operands = node.op, node.inputs
-        self.line: Line | None = line_of(node)
+        self.line = line_of(node)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _told, (type(self), str(self))
 
     def draw(self, **options: Any) -> "Drawing":
         """Draw what lies around it, with its tensor in focus.
@@ -127,7 +138,14 @@ class _InGraph(Exception):
         """
         from minigraph.drawing import draw
 
+        if self.node is None:
+            raise RuntimeError("draw: this error was pickled, without its graph")
         return draw(self.node, **{"focus": self.tensor, "max_nodes": 30, **options})
+
+
+def _told(kind: type[_InGraph], message: str) -> _InGraph:
+    """Make an error again of what it said."""
+    return kind.__new__(kind, message)
 
 
 class WriteError(_InGraph, RuntimeError):

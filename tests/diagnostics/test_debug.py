@@ -1,6 +1,9 @@
 """mg.debug: writes by any route, the first NaN or Inf, and the lines of both."""
 
 import asyncio
+import pickle
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 
@@ -181,6 +184,27 @@ def test_error_names_tensor_op_lines_entry_and_values():
     assert 'name="w")' in text
     assert w.grad is None
     assert "w" in str(error.draw())
+
+
+def test_an_error_comes_out_of_a_pickle_with_its_message():
+    with mg.debug(finite=False):
+        w = mg.Tensor([1.0, 2.0], requires_grad=True)
+        y = (w * w).sum()
+    w.data[0] = 7.0
+    for error, action in ((mg.WriteError, y.backward), (mg.NonFiniteError, debugged_log)):
+        with pytest.raises(error) as caught:
+            action()
+        copy = pickle.loads(pickle.dumps(caught.value))
+        assert type(copy) is error
+        assert str(copy) == str(caught.value)
+        assert copy.tensor is copy.op is copy.line is None
+        with pytest.raises(RuntimeError, match="was pickled"):
+            copy.draw()
+
+
+@mg.debug()
+def debugged_log():
+    return mg.log(mg.Tensor(0.0, requires_grad=True))
 
 
 def test_a_write_to_a_plain_operand_names_it_and_the_entry():
@@ -443,6 +467,13 @@ def test_it_holds_for_its_thread_and_its_task_only():
         thread.join()
     assert not errors
     assert sorted(asyncio.run(both())) == ["inside", "outside"]
+
+
+def test_a_line_at_the_top_of_a_script_is_known(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import minigraph as mg\nwith mg.debug():\n    mg.log(mg.Tensor(0.0))\n")
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert "log: script.py, line 3, in <module>: mg.log(mg.Tensor(0.0))" in ran.stderr
 
 
 def test_lines_are_those_of_the_program():
