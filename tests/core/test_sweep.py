@@ -519,3 +519,23 @@ def test_the_observer_sees_every_edge_once_and_parts_that_add_up_to_the_gradient
         totals = [total for _, _, number, _, total in seen if number == tensor.number]
         assert np.array_equal(sum(parts), tensor.grad)
         assert np.array_equal(totals[-1], tensor.grad)
+
+
+# Order and dtypes
+
+
+def test_shares_are_added_in_descending_order_of_recording():
+    x = leaf(1.0)
+    first, second, third = x * 1e16, x * -1e16, x * 1.0
+    (first + second + third).backward()
+    assert x.grad == (1.0 - 1e16) + 1e16 == 0
+    assert (1e16 - 1e16) + 1.0 == 1
+
+
+def test_a_gradient_has_the_dtype_of_its_tensor_also_where_the_operation_is_wider():
+    x = leaf([1.0, 2.0], dtype=np.float32)
+    assert (x * 2.0).dtype == np.float32
+    assert (x * 2).dtype == np.float32
+    wide = x * np.ones(2)
+    assert wide.dtype == np.float64
+    assert mg.grad(wide.sum(), x).dtype == np.float32

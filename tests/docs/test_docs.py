@@ -10,6 +10,7 @@ import contextlib
 import doctest
 import importlib.util
 import io
+import linecache
 import os
 import re
 import subprocess
@@ -84,7 +85,9 @@ def run(page: str, example: Example, namespace: dict[str, Any]) -> None:
         namespace.update(test.globs)
         assert not report.getvalue(), report.getvalue()
         return
-    code = compile("\n" * (example.line - 1) + example.code, page, "exec")
+    source = "\n" * (example.line - 1) + example.code
+    linecache.cache[page] = len(source), None, source.splitlines(keepends=True), page
+    code = compile(source, page, "exec")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(code, namespace)
@@ -139,6 +142,31 @@ def test_every_file_that_a_page_points_to_exists(page: Path) -> None:
     folders = "minigraph|demos|tests|docs|benchmarks|.ci"
     paths += [ROOT / name for name in re.findall(rf"`((?:{folders})/[\w./]*)`", text)]
     assert [path for path in paths if not path.exists()] == []
+
+
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_test_that_a_page_names_exists(page: Path) -> None:
+    named = TEST.findall(page.read_text(encoding="utf-8"))
+    assert [name for name in named if not _holds(*name)] == []
+
+
+def test_every_promise_names_a_test() -> None:
+    text = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+    assert len(set(TEST.findall(text))) >= 50
+    for promise in re.findall(r"^- .*\\\n.*", text, re.M):
+        assert TEST.search(promise), promise
+    in_table = re.search(r"`(tests/[\w/]+\.py)::` \|\n\|[-|]+\n((?:\|.*\n)+)", text)
+    assert in_table is not None
+    rows = [row.split("|")[-2].strip(" `") for row in in_table[2].splitlines()]
+    assert [row for row in rows if not _holds(in_table[1], row)] == []
+
+
+def _holds(path: str, test: str) -> bool:
+    file = ROOT / path
+    return file.exists() and f"def {test}(" in file.read_text(encoding="utf-8")
 
 
 def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
