@@ -19,6 +19,8 @@ SEVERAL = 3  # arrays: what takes so many is a pass, not relu or softmax
 
 def repeated_forwards(subject: Subject, problem: Problem) -> list[str]:
     """Count the calls of bprop's functions that are given the very arrays of a call before."""
+    if sys.getprofile() is not None:  # somebody else looks on, and could not be put back
+        return []
     calls: list[tuple[Any, tuple[Any, ...]]] = []  # keeps the arguments, so that no id comes twice
 
     def note(frame: FrameType, event: str, argument: Any) -> None:
@@ -29,12 +31,11 @@ def repeated_forwards(subject: Subject, problem: Problem) -> list[str]:
         if sum(isinstance(value, np.ndarray | dict) for value in given) >= SEVERAL:
             calls.append((code, given))
 
-    before = sys.getprofile()
     sys.setprofile(note)
     try:
         subject.raw(problem)
     finally:
-        sys.setprofile(before)
+        sys.setprofile(None)
     counts = Counter((code, tuple(map(id, given))) for code, given in calls)
     if not counts:
         return []

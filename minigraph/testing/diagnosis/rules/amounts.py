@@ -107,7 +107,7 @@ def updates(compared: Compared) -> list[Changes]:
         if compared.is_late():
             break
         site = Site(first, k, slot)
-        for operand in site.traced(site.g).used:
+        for operand in site.trace.used:
             name = site.operand(operand)
             if name not in first.leaves:
                 continue

@@ -5,15 +5,16 @@ its inputs in place of the right thing, by what is wrong with it in words.
 """
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from minigraph.arrays import Array
 from minigraph.tensor import Tensor
-from minigraph.testing.changes import Traced, changes
+from minigraph.testing.changes import Change, Traced, changes
 from minigraph.testing.diagnosis.problems import Problem
 from minigraph.testing.diagnosis.rules.record import Record
 
@@ -67,26 +68,25 @@ class Site:
         self.b = record.called(self.node)
         assert self.node.op is not None
         self.op = self.node.op
-        self._kept: tuple[Any, Traced, dict[str, Any]] | None = None  # of the g that came last
 
     def right(self, g: Any) -> Any:
         """Compute the right part."""
         part = self.vjp(g, self.y, *self.node.values, **self.node.attributes)
         return part.data if isinstance(part, Tensor) else part
 
-    def traced(self, g: Any) -> Traced:
-        """Trace the formula, so that its pieces can be changed."""
-        if self._kept is None or self._kept[0] is not g:
-            given = (g, self.y, *self.node.values)
-            traced = Traced(self.op, self.slot, self.vjp, given, dict(self.node.attributes))
-            self._kept = g, traced, dict(changes(traced))
-        return self._kept[1]
+    @cached_property
+    def trace(self) -> Traced:
+        """What the formula does, so that its pieces can be changed."""
+        given = (self.g, self.y, *self.node.values)
+        return Traced(self.op, self.slot, self.vjp, given, dict(self.node.attributes))
 
-    def changes(self, g: Any) -> dict[str, Any]:
-        """List the changes of the formula, by name."""
-        self.traced(g)
-        assert self._kept is not None
-        return self._kept[2]
+    def traced(self, g: Any) -> Traced:
+        """Give what the formula does with another cotangent: it is the same, whatever comes."""
+        if g is self.g:
+            return self.trace
+        other = copy(self.trace)
+        other.values = {**other.values, "g": g}
+        return other
 
     def operand(self, name: str) -> str:
         """Call an operand of the formula by what it is here."""
@@ -103,13 +103,13 @@ class Site:
 
 def changed_formulas(site: Site) -> Family:
     """Change a piece of the formula: what the mutants of the tests are."""
-    for name in site.changes(site.g):
+    for name, change in changes(site.trace):
         if name != "times 1 + 1e-5":
-            yield _words(site, name), partial(_mutated, site, name)
+            yield _words(site, name), partial(_mutated, site, change)
 
 
-def _mutated(site: Site, name: str, g: Any) -> Any:
-    return site.changes(g)[name](site.traced(g))
+def _mutated(site: Site, change: Change, g: Any) -> Any:
+    return change(site.traced(g))
 
 
 def _words(site: Site, name: str) -> str:
@@ -145,7 +145,7 @@ WORDS = {
 
 def other_operands(site: Site) -> Family:
     """Take one array of the graph for another, or the gradient of another node."""
-    traced = site.traced(site.g)
+    traced = site.trace
     for operand in traced.used:
         value = traced.values[operand]
         if np.ndim(value) == 2:
@@ -175,7 +175,7 @@ def other_operands(site: Site) -> Family:
 def other_arrays(site: Site) -> dict[str, Array]:
     """List what a rule gives with another array for one of its operands, of any shape."""
     found: dict[str, Array] = {}
-    for operand in site.traced(site.g).used:
+    for operand in site.trace.used:
         for name, array in site.record.arrays:
             for value in (array, array.T):
                 words = f"{name} is used in place of {site.operand(operand)}"
