@@ -154,13 +154,12 @@ class WriteError(_InGraph, RuntimeError):
     def __init__(self, node: Tensor, slot: int) -> None:
         assert node.op is not None
         op, input = node.op, node if slot == OUTPUT else node.inputs[slot]
-        taken = f"{op.name} had taken it as {op.input_name(slot)}"
         if slot == OUTPUT:
             what, taken = f"the result of {op.name}, {node._label()},", "it was made"
-        elif type(input) is Tensor:
-            what = input._label()
         else:
-            what = f"an array {input.dtype}{list(input.shape)}"
+            is_tensor = type(input) is Tensor
+            what = input._label() if is_tensor else f"an array {input.dtype}{list(input.shape)}"
+            taken = f"{op.name} had taken it as {op.input_name(slot)}"
         lines = [
             f"{what} was written after {taken}, so the gradient would be that of other values; "
             "call backward() before the write, or compute the output again",

@@ -6,6 +6,7 @@ pickled together still share their ancestors when loaded.
 """
 
 import copyreg
+from threading import get_ident
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from minigraph.graph import ancestors, check_unchanged, check_unwritten
 from minigraph.lending import count_writes
-from minigraph.modes import tick
+from minigraph.modes import current_mode, tick
 from minigraph.op import Op
 from minigraph.tensor import Tensor
 
@@ -27,24 +28,35 @@ class _Shell:
     def __reduce__(self) -> tuple[Any, ...]:
         t = self.tensor
         data = np.asarray(t._array) if isinstance(t._array, np.generic) else t._array
-        return _bare, (data, t._grad, t._name, t._requires_grad, t._retains_grad, t.scope)
+        settings = t._name, t._requires_grad, t._retains_grad, t.scope
+        return _bare, (data, t._grad, t._written, *settings)
 
 
-_shells: WeakValueDictionary[int, _Shell] = WeakValueDictionary()
+_shells: WeakValueDictionary[tuple[int, int], _Shell] = WeakValueDictionary()
 _Made = tuple[Op, list[Any], dict[str, Any]]
 
 
 def _shell(tensor: Tensor) -> _Shell:
-    shell = _shells.get(tensor.number)
+    key = get_ident(), tensor.number  # another thread may be at the same graph
+    shell = _shells.get(key)
     if shell is None:
-        shell = _shells[tensor.number] = _Shell(tensor)
+        shell = _shells[key] = _Shell(tensor)
     return shell
 
 
 def _bare(
-    data: Any, grad: Any, name: str | None, requires: bool, retains: bool, scope: tuple[str, ...]
+    data: Any,
+    grad: Any,
+    written: list[int] | None,
+    name: str | None,
+    requires: bool,
+    retains: bool,
+    scope: tuple[str, ...],
 ) -> Tensor:
     tensor = Tensor(data, copy=False)
+    if written:
+        written[0] = 0  # tensors that still share memory share this; times are of another clock
+        tensor._written = written
     tensor._grad, tensor._name, tensor.scope = grad, name, scope
     tensor.number = 0  # not in its place yet
     tensor._requires_grad, tensor._retains_grad = requires, retains
@@ -66,6 +78,7 @@ def _reduce(tensor: Tensor) -> tuple[Any, ...]:
 
 
 def _join(flat: list[tuple[Tensor, _Made | None]]) -> Tensor:
+    debug = current_mode().debug
     for tensor, made in flat:
         if tensor.number:
             continue  # in its place since an earlier list
@@ -78,6 +91,8 @@ def _join(flat: list[tuple[Tensor, _Made | None]]) -> Tensor:
             if isinstance(tensor._array, np.ndarray):  # as the op left it
                 tensor._array.setflags(write=False)
                 tensor._array = tensor._array[()] if tensor.ndim == 0 else tensor._array
+            if debug is not None:
+                debug.loaded(tensor)
     return flat[-1][0]
 
 

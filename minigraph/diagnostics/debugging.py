@@ -95,7 +95,7 @@ class Debug:
         line = _users_line() if self.lines else None
         recorded = node.op is not None
         if self.writes and recorded:
-            keep(node, line, _arrays((OUTPUT, node._array), *enumerate(values)))
+            _keep_all(node, line)
         elif line is not None or not recorded:
             origin = None if recorded else Origin(op, tuple(inputs))
             keep(node, line, origin=origin)
@@ -104,6 +104,11 @@ class Debug:
                 node.op, node.attributes = op, attributes
                 node.inputs, node.values = tuple(inputs), tuple(values)
             raise NonFiniteError(node, op.name, node._array, _called(op, inputs, values))
+
+    def loaded(self, node: Tensor) -> None:
+        """Look at a node that was pickled or copied."""
+        if self.writes:
+            _keep_all(node, None)
 
     def arrived(self, node: Tensor, slot: int, g: Any, part: Any, total: Any) -> None:
         """Look at what a formula gave, and at the sum that it was added to."""
@@ -119,6 +124,10 @@ class Debug:
         elif _is_finite(g):
             what = f"the sum of the gradients of {node.inputs[slot]._label()}"
             raise NonFiniteError(node, what, total, [(f"the part from {op.name}", part)])
+
+
+def _keep_all(node: Tensor, line: Line | None) -> None:
+    keep(node, line, _arrays((OUTPUT, node._array), *enumerate(node.values)))
 
 
 def _called(op: Op, inputs: Sequence[Any], values: Sequence[Any]) -> list[tuple[str, Any]]:
