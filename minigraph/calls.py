@@ -14,7 +14,7 @@ import numpy as np
 
 from minigraph.arrays import Array, array_of, check_kind, frozen, is_array
 from minigraph.errors import explained
-from minigraph.lending import lent, recount
+from minigraph.lending import clock_of, lent, recount
 from minigraph.modes import current_mode, tick
 from minigraph.tensor import Tensor
 
@@ -249,9 +249,7 @@ def _shared_clock(out: Array, inputs: tuple[Any, ...]) -> list[int] | None:
     """Let a view and the tensor whose memory it shows count their writes together."""
     for input in inputs:
         if type(input) is Tensor and np.may_share_memory(out, input._array):
-            if input._written is None:
-                input._written = [0]
-            return input._written
+            return clock_of(input)
     return None
 
 

@@ -1,10 +1,12 @@
 """What is recorded, and under which name: modes of the current thread or asyncio task."""
 
 import inspect
+import os
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
 from itertools import count
+from threading import RLock
 from typing import Any, TypeVar
 
 __all__ = ["enable_grad", "no_grad", "scope"]
@@ -15,6 +17,18 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # written after that operation was recorded?" is one comparison.
 tick = count(1).__next__
 last_write = [0]  # when any tensor was last written: what was recorded since needs no closer look
+
+lock = RLock()  # held while what all threads share is changed; by a weak reference's callback too
+if hasattr(os, "register_at_fork"):  # a child has no thread that could release it
+    os.register_at_fork(
+        before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+    )
+
+
+def count_write(clock: list[int]) -> None:
+    """Note that a tensor was written just now."""
+    with lock:  # so that the last write is the latest
+        clock[0] = last_write[0] = tick()
 
 
 class Mode:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from minigraph.arrays import Array, array_of, as_array, shown
-from minigraph.lending import lend
+from minigraph.lending import clock_of, lend
 from minigraph.methods import Methods, Operand
-from minigraph.modes import current_mode, last_write, tick
+from minigraph.modes import count_write, current_mode, tick
 from minigraph.reasons import reason
 
 if TYPE_CHECKING:
@@ -238,10 +238,8 @@ class Tensor(Methods):
 
     def detach(self) -> "Tensor":
         """Give a leaf that shares the memory and carries no gradient."""
-        if self._written is None:
-            self._written = [0]
         leaf = Tensor(self._shown(), copy=False)
-        leaf._written = self._written
+        leaf._written = clock_of(self)
         leaf._name = self._name
         if (debug := current_mode().debug) is not None:
             debug.detached(leaf, self)
@@ -317,9 +315,7 @@ class Tensor(Methods):
             kind = next(k for k in (TypeError, IndexError, ValueError) if isinstance(error, k))
             words = reason(error, [self.shape])
             raise kind(f"{what}: {self._label()}: {words}") from None
-        if self._written is None:
-            self._written = [0]
-        self._written[0] = last_write[0] = tick()
+        count_write(clock_of(self))
         return self
 
     def _thawed(self, write: Callable[[Array], object]) -> None:
