@@ -61,7 +61,7 @@ async def train_in_turns(seed):
     outer = current_mode()
     with blocks(seed + 1):
         inside = current_mode()
-        for result in steps(seed):
+        for result in steps(seed):  # noqa: B007
             await asyncio.sleep(0)
             assert current_mode() is inside
     return result, current_mode() is outer

@@ -431,33 +431,29 @@ class Machine(RuleBasedStateMachine):
         item = self.pick(a)
         if item is None:
             return
-        watched = current_mode().debug is not None
+        named = None
         with np.errstate(all="ignore"):
             try:
                 y = np.log(0.0 * item.tensor)
-            except mg.NonFiniteError as error:
-                assert watched
-                assert error.op is mg.log
-            else:
-                assert not watched
                 assert not np.isfinite(y.numpy()).any()
+            except mg.NonFiniteError as error:
+                named = error.op
+        assert named is (mg.log if current_mode().debug else None)
 
     @rule(a=some)
     def make_nan_in_a_sweep(self, a):
         item = self.pick(a, lambda i: i.slot is not None)
         if item is None or not current_mode().grad:
             return
-        watched = current_mode().debug is not None
+        named = None
         with np.errstate(all="ignore"):
             y = np.sqrt(0.0 * item.tensor)
             try:
                 y.backward(np.ones(SIZE))
-            except mg.NonFiniteError as error:
-                assert watched
-                assert error.op is mg.sqrt
-            else:
-                assert not watched
                 item.tensor.grad = item.grad
+            except mg.NonFiniteError as error:
+                named = error.op
+        assert named is (mg.sqrt if current_mode().debug else None)
 
     # Writes
 
@@ -492,8 +488,7 @@ class Machine(RuleBasedStateMachine):
 
         try:
             self.written(item.memory, item.counter, write, threaded == 0)
-        except ValueError as error:
-            assert "belongs to another" in str(error)
+        except ValueError:  # its memory belongs to another
             assert not tensor._array.flags.writeable
 
     @rule(n=some, seed=some, threaded=st.integers(0, 7))
