@@ -216,6 +216,9 @@ class Record:
                 stack.extend(record.parents)
         return found.values()
 
+    def has_read(self, memory):
+        return any(memory is m for r in self.all() for m, _ in r.reads)
+
     def may_be_refused(self):
         return any(
             time > r.time for r in self.all() for memory, _ in r.reads for time, _ in memory.writes
@@ -317,10 +320,14 @@ class Machine(RuleBasedStateMachine):
 
     # Tensors
 
-    @initialize(seed=some)
-    def begin(self, seed):
+    @initialize(seed=some, mode=st.sampled_from(["debug", "scope"]))
+    def begin(self, seed, mode):
         self.leaf(seed, True, True)
         self.leaf(seed + 1, True, True)
+        self.plain_array(seed)
+        self.enter(mode)
+        if mode == "scope":  # outside debug only those who hold an array are watched
+            self.hold(seed, 0)
 
     @rule(seed=some, requires=st.booleans(), copied=st.booleans())
     def leaf(self, seed, requires, copied):
@@ -466,7 +473,7 @@ class Machine(RuleBasedStateMachine):
         else:
             action()
         memory.writes.append((self.tick(), counter))
-        readers = [i for i in self.pool if i.jet is not None and i.record]
+        readers = [i for i in self.pool if i.record and i.record.has_read(memory)]
         if readers and self.leaves():
             self.sweep_from(readers[self.time % len(readers)])
 
