@@ -11,6 +11,7 @@ from minigraph.ops.shaping import filled
 from minigraph.testing import GradientError, laws, mutation
 from minigraph.testing.laws import LAWS, gradients, leaves
 from minigraph.testing.strategies import arrays, broadcastable, calls, layouts
+from tests.counts import examples
 from tests.ops.references import plain, reference
 
 OPS = [op for op in TABLE if op.each is not None or any(op.vjps)]
@@ -18,10 +19,10 @@ CONSTANTS = [op for op in TABLE if op not in OPS]
 every_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 seeds = st.integers(0, 2**32 - 1)
 
-# Differences take 10 to 30 ms a call, and the suite 90 seconds at the most.
-some = settings(max_examples=max(1, settings.default.max_examples // 2))
+# Differences take 10 to 30 ms a call; the first of the examples is always the simplest.
+some = examples(4, thorough=500)
 # These laws do not turn on the values; a few shapes and attributes will do.
-few = settings(max_examples=max(1, settings.default.max_examples // 4))
+few = examples(3, thorough=250)
 
 
 def anywhere(op):

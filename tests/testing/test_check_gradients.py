@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 import minigraph as mg
 from minigraph.testing import GradientError, check_gradients
+from tests.counts import examples
 
 seeds = st.integers(0, 2**32 - 1)
+few = examples(5)
 X = np.array([[0.3, -1.2, 0.7], [2.0, 0.4, -0.5]])
 
 
@@ -42,6 +44,7 @@ def op_with(formula, function=np.sin, **options):
         lambda x: np.sin(300 * x),
     ],
 )
+@few
 @given(seed=seeds)
 def test_a_right_gradient_is_ok_entry_by_entry(f, seed):
     report = check_gradients(f, X, seed=seed)
@@ -108,6 +111,7 @@ def test_gradient_of_nothing_but_rounding_is_zero():
     assert check_gradients(lambda x: mg.softmax(x, axis=1).sum(), X).ok
 
 
+@few
 @given(seed=seeds)
 def test_points_near_a_kink_are_no_alarm(seed):
     rng = np.random.default_rng(seed)
@@ -140,6 +144,7 @@ def test_views_read_only_and_reversed_arrays_are_inputs_like_others():
         lambda g, y, x: 0 * g,
     ],
 )
+@few
 @given(seed=seeds)
 def test_a_wrong_formula_is_wrong(formula, seed):
     planted = op_with(formula)
@@ -148,6 +153,7 @@ def test_a_wrong_formula_is_wrong(formula, seed):
     assert caught.value.report["x"].verdict == "wrong"
 
 
+@few
 @given(seed=seeds, i=st.integers(0, 9_999))
 def test_one_wrong_entry_in_ten_thousand_is_found_and_named(seed, i):
     x = np.random.default_rng(seed).normal(size=(100, 100))
@@ -164,6 +170,7 @@ def test_one_wrong_entry_in_ten_thousand_is_found_and_named(seed, i):
     assert report.n_values < 250
 
 
+@few
 @given(seed=seeds)
 def test_wrong_sign_of_a_tiny_entry_is_found(seed):
     scale = np.array([1.0, 2.0, 1e-6, 3.0])
@@ -178,6 +185,7 @@ def test_wrong_sign_of_a_tiny_entry_is_found(seed):
     assert report["x"].entry == (2,)
 
 
+@few
 @given(seed=seeds)
 def test_softmax_three_times_too_steep_is_wrong(seed):
     wrong = mg.Op(
@@ -188,6 +196,7 @@ def test_softmax_three_times_too_steep_is_wrong(seed):
     assert checked(wrong, X, seed=seed)["x"].verdict == "wrong"
 
 
+@few
 @given(seed=seeds)
 def test_error_orthogonal_to_all_ones_is_wrong(seed):
     error = np.array([1e-3, -2e-3, 1e-3])
@@ -223,6 +232,7 @@ def test_second_order_is_checked_too():
     assert [(f.order, f.verdict) for f in report.findings] == [(1, "ok"), (2, "wrong")]
 
 
+@few
 @given(seed=seeds)
 def test_second_order_of_a_piecewise_linear_function_is_zero(seed):
     a, b = np.array(-1.6), np.array(0.79)  # a jump is near
@@ -304,6 +314,7 @@ def test_wrong_elsewhere_is_wrong_though_other_entries_are_at_a_kink():
         lambda x: np.sin(x.astype(np.float32)),
     ],
 )
+@few
 @given(seed=seeds)
 @example(seed=1663471)  # once called wrong: half of the tiny steps gave different values
 def test_function_that_computes_in_float32_is_resolved_to_float32_only(f, seed):
@@ -529,6 +540,7 @@ def test_huge_values_do_not_hide_a_wrong_sign():
     assert report["x"].verdict == "wrong"
 
 
+@few
 @given(seed=seeds)
 def test_entries_of_very_different_sizes(seed):
     u = np.array([1e-9, 1e-6, 1e-3, 1.0, 1e3, 1e6])
@@ -541,6 +553,7 @@ def test_entries_of_very_different_sizes(seed):
     assert wrong["x"].verdict == "wrong"
 
 
+@few
 @given(seed=seeds)
 def test_a_kink_does_not_hide_what_is_wrong_elsewhere(seed):
     rng = np.random.default_rng(0)
@@ -555,6 +568,7 @@ def test_a_kink_does_not_hide_what_is_wrong_elsewhere(seed):
     assert report["w"].verdict == "wrong"
 
 
+@few
 @given(seed=seeds)
 def test_zero_biases_and_blank_rows_are_no_error_in_a_gradient_by_hand(seed):
     rng = np.random.default_rng(0)
@@ -626,6 +640,7 @@ def test_float32_constants_round_although_the_input_is_widened():
         (lambda a: mg.log_softmax(np.broadcast_to(a * a, (2, 1, 3)), axis=0), [1.14, 0.62, 1.89]),
     ],
 )
+@few
 @given(seed=seeds)
 def test_right_at_zeros_and_several_kinks(f, x, seed):
     assert check_gradients(f, np.array(x), seed=seed).ok

@@ -4,10 +4,10 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 import minigraph as mg
 from minigraph.testing import check_bprop
+from tests.counts import share
 from tests.testing.held_out import ARCHITECTURES, MISTAKES, load, source
 
 SIZES = [
@@ -153,10 +153,7 @@ def test_each_of_two_is_a_mistake_of_its_own(pair):
     assert one | two == set(pair.wrong)
 
 
-SHARE = 1 if settings.default.max_examples >= 1000 else 12
-
-
-@pytest.mark.parametrize("mistake", MISTAKES[::SHARE], ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", share(MISTAKES, 12), ids=lambda mistake: mistake.name)
 def test_the_diagnosis_finds_it_in_the_parameters_that_are_wrong(mistake):
     """How often it names the cause too is judged by reading: benchmarks/diagnosis.py --held-out."""
     wrong, right = load(mistake), load(mistake.architecture)

@@ -7,16 +7,19 @@ import contextlib
 import inspect
 import io
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
+from probing import HOMEWORK, power_of
 from testing import homework_functions as homework
 
 import minigraph as mg
 from demos.homework import by_hand, golden
 from minigraph import nn, optim
-from minigraph.testing import check_bprop, check_step, probe_power
+from minigraph.testing import check_bprop, check_step
 from minigraph.train import Watch, fit
+from tests.counts import THOROUGH
 
 NO_PENALTY = (0.0,) * 4
 
@@ -146,11 +149,21 @@ def checked(fprop, bprop, with_lambda, params=params, batch=batch, **options):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("with_graph", [False, True])
-@pytest.mark.parametrize("pair", PAIRS)
+@cache
+def of_pair(pair, with_graph=False):
+    fprop, bprop, with_lambda, *_ = PAIRS[pair]
+    return checked(fprop, bprop, with_lambda, graph=graph if with_graph else None)
+
+
+# A graph changes something where the loss is a sum: it is another loss than the graph's.
+PAIRED = [(pair, g) for pair in PAIRS for g in (False, True)
+          if THOROUGH or not g or PAIRS[pair][-1] == SUM]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pair", "with_graph"), PAIRED)
 def test_the_pairs_give_these_findings_and_no_other(pair, with_graph):
-    fprop, bprop, with_lambda, causes, loss = PAIRS[pair]
-    diagnosis = checked(fprop, bprop, with_lambda, graph=graph if with_graph else None)
+    *_, causes, loss = PAIRS[pair]
+    diagnosis = of_pair(pair, with_graph)
     found = {n: v.causes for n, v in diagnosis.verdicts.items() if v.status != "right"}
     assert found == causes, str(diagnosis)
     assert diagnosis.notes[0] == loss
@@ -170,8 +183,9 @@ def of_the_first(K):
     return golden.X[:, :K], golden.Y[:K]
 
 
-@pytest.mark.parametrize("with_graph", [False, True])
-@pytest.mark.parametrize("K", [1, 10])
+@pytest.mark.parametrize(
+    ("K", "with_graph"), [(1, False), (10, True), *([(1, True), (10, False)] if THOROUGH else [])]
+)
 def test_the_display_of_P7_is_explained(K, with_graph):
     """R1 to R3: at P5's parameters; a single example is repeated, and so tells as much as ten."""
     options = {"params": golden.P5_PARAMETERS, "axis": "columns", "graph": None}
@@ -209,7 +223,7 @@ def test_one_example_that_cannot_be_repeated_shows_no_difference_and_that_is_sai
 
 def test_the_homeworks_own_probe():
     """C9, B4: with one example, all sizes 2 and no penalties about half of all mistakes pass."""
-    power = probe_power({"d": 2, "dh": 2, "m": 2, "K": 1}, penalties=NO_PENALTY)
+    power = power_of(HOMEWORK, NO_PENALTY)
     assert power.accepts_right
     assert (len(power.missed), len(power.mistakes)) == (84, 133)
     for cause in ("missing 1/K", "no penalty gradient", "other λ", "last example only"):
@@ -221,12 +235,10 @@ def test_the_homeworks_own_probe():
 )
 def test_the_forward_pass_is_run_three_times(pair, function):
     """C8."""
-    fprop, bprop, with_lambda, *_ = PAIRS[pair]
-    diagnosis = checked(fprop, bprop, with_lambda)
     assert (
         f"bprop calls {function} 3 times with the same arguments, where once would do: keep what "
         "it returns"
-    ) in diagnosis.notes
+    ) in of_pair(pair).notes
 
 
 # One mistake in what is right

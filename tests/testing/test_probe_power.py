@@ -5,12 +5,13 @@ import sys
 
 import numpy as np
 import pytest
+from probing import COLUMNS, HOMEWORK, LAMBDAS, power_of
 
 from minigraph.testing import probe_power
 from minigraph.testing.mistakes import LIBRARY, load
+from tests.counts import THOROUGH
 
-COLUMNS = [m for m in LIBRARY if m.architecture == "columns"]
-LAMBDAS = (0.011, 0.023, 0.037, 0.053)
+STEP = 1 if THOROUGH else 3
 
 
 def arguments(lam, seed, **sizes):
@@ -92,12 +93,9 @@ def test_the_check_of_the_homework_misses_half_of_all_mistakes():
         assert not seen & {m.name for m in COLUMNS if set(m.causes.values()) <= blind}
 
 
-HOMEWORK = {"d": 2, "dh": 2, "m": 2, "K": 1}  # P2
-
-
 def test_the_sizes_of_the_homework_hide_about_half_of_all_mistakes():
     """Measured with ten points, of 133 mistakes: 62 to 87 are missed, 74 on average (56 %)."""
-    powers = [probe_power(HOMEWORK, seed=seed) for seed in range(3)]
+    powers = [power_of(HOMEWORK, seed=seed) for seed in range(3 if THOROUGH else 1)]
     assert all(power.accepts_right for power in powers)
     assert 0.35 < np.mean([power.share for power in powers]) < 0.55
     for power in powers:
@@ -109,10 +107,10 @@ def test_the_sizes_of_the_homework_hide_about_half_of_all_mistakes():
 def test_more_examples_other_sizes_and_penalties_show_more():
     ten, odd = HOMEWORK | {"K": 10}, {"d": 3, "dh": 5, "m": 4, "K": 6}
     powers = [
-        probe_power(HOMEWORK),
-        probe_power(ten),
-        probe_power(ten, penalties=LAMBDAS),
-        probe_power(odd, penalties=LAMBDAS),
+        power_of(HOMEWORK, step=STEP),
+        power_of(ten, step=STEP),
+        power_of(ten, LAMBDAS, step=STEP),
+        power_of(odd, LAMBDAS, step=STEP),
     ]
     shares = [power.share for power in powers]
     assert shares == sorted(set(shares)), shares
@@ -139,7 +137,7 @@ def test_a_good_check_misses_few():
 def test_one_that_accepts_all_misses_all_and_says_so_by_cause():
     power = probe_power(lambda fprop, bprop: True)
     assert (power.accepts_right, power.share) == (True, 0)
-    assert power.missed == power.mistakes == tuple(COLUMNS)
+    assert power.missed == power.mistakes == COLUMNS
     assert sum(map(len, power.by_cause.values())) == len(COLUMNS)
     assert len(power.by_cause["missing 1/K"]) == sum(
         set(m.causes.values()) == {"missing 1/K"} for m in COLUMNS

@@ -4,13 +4,12 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from rewritings import Rewriting, rewriting
 
 import minigraph as mg
 from minigraph.testing import Diagnosis, check_bprop
+from tests.counts import THOROUGH
 
-THOROUGH = settings.default.max_examples >= 1000
 SIZES = {"d": 3, "dh": 5, "dh2": 7, "m": 4, "K": 6}
 
 
@@ -53,7 +52,7 @@ def diagnosed(written: Rewriting) -> Diagnosis:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(2000 if THOROUGH else 40))
+@pytest.mark.parametrize("seed", range(2000 if THOROUGH else 16))
 def test_right_code_is_not_accused(seed: int) -> None:
     written = rewriting(Random(seed))
     assert_right(written)
@@ -117,7 +116,7 @@ SINGLE = {
 
 @pytest.mark.parametrize("what", SINGLE)
 def test_float32_inside_is_right_within_its_rounding(what):
-    for seed in range(3):
+    for seed in range(3 if THOROUGH else 1):
         diagnosis = check_bprop(*SINGLE[what], params, batch, seed=seed)
         assert diagnosis.ok, str(diagnosis)
         said = any("as float32 does" in line for line in diagnosis.blind_spots)
@@ -166,7 +165,7 @@ def test_whole_numbers_that_make_activations_of_zero(at_zero):
         g_a = p["W2"].T @ g / len(y) * np.heaviside(a, at_zero)
         return {**given, "W1": g_a @ x.T, "b1": g_a.sum(axis=1, keepdims=True)}
 
-    for seed in range(5):
+    for seed in range(5 if THOROUGH else 2):
         diagnosis = check_bprop(fprop, gradients, whole(params), integers, seed=seed)
         assert diagnosis.ok, str(diagnosis)
 

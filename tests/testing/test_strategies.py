@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import minigraph as mg
 from minigraph.ops import TABLE
 from minigraph.testing import check_gradients, strategies
+from tests.counts import THOROUGH, examples
 
 hinge = mg.Op(
     lambda x, w, *, margin: np.maximum(margin - x, 0) * w,
@@ -95,6 +96,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("op", ODD.values(), ids=ODD)
+@examples(6)
 @given(data=st.data())
 def test_ops_of_every_form_are_called_and_stand_in_programs(op, data):
     for program in (
@@ -114,9 +116,10 @@ def test_programs_run_on_arrays_and_tensors_alike(program):
 
 
 def test_programs_reuse_results_and_reach_every_op_of_the_table():
+    """Some ops come once in 150 programs; three in four of all come in 100."""
     used, names = [], set()
 
-    @settings(max_examples=400, database=None, suppress_health_check=list(HealthCheck))
+    @settings(examples(100, thorough=2000), database=None, suppress_health_check=list(HealthCheck))
     @given(strategies.graphs(max_statements=8))
     def look(program):
         used.append(max(sum(s.used.count(n) for s in program.statements) for n in "abcd"))
@@ -127,7 +130,8 @@ def test_programs_reuse_results_and_reach_every_op_of_the_table():
     assert max(used) > 2
     differentiable = {op.name for op in TABLE if op.each or any(op.vjps)}
     few = {"elastic_net", "linear"}  # three operands that fit are rare; networks() has both
-    assert differentiable - names <= {"spread", "scatter", "softmax_error"} | few
+    missing = differentiable - names - {"spread", "scatter", "softmax_error"} - few
+    assert len(missing) <= (0 if THOROUGH else len(differentiable) // 4), missing
 
 
 def test_a_failing_program_shrinks_to_its_smallest_form_and_prints_as_python():

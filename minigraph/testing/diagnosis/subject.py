@@ -169,11 +169,13 @@ def conduct(subject: Subject, problem: Problem, other: Problem) -> list[str]:
 
 def _remembered(subject: Subject, problem: Problem, other: Problem) -> set[str]:
     """Name the gradients that depend on the call before: of the very same x and y, or of others."""
-    same = problem.copied()
-    moved = replace(same, params={n: 1.5 * v for n, v in same.params.items()})
     given = []
-    for before in (same, other):
-        subject.bprop(*subject.arguments(1, before))
+    for before in (problem.copied(), None):
+        same = before or problem.copied()
+        subject.bprop(*subject.arguments(1, before or other.copied()))
+        np.copyto(same.x, problem.x)  # it may have been written to, which is another mistake
+        np.copyto(same.y, problem.y)
+        moved = replace(same, params={n: 1.5 * v for n, v in problem.params.items()})
         returned = subject.bprop(*subject.arguments(1, moved))
         given.append({n: np.array(returned[n]) for n in problem.params if n in returned})
     return {name for name, value in given[0].items() if not _same(value, given[1][name])}
