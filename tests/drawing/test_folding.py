@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import minigraph as mg
 from minigraph.testing import strategies
+from tests.counts import examples
 
 fixture_is_constant = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -80,7 +81,7 @@ def reachable(edges, roots):
     return found
 
 
-@fixture_is_constant
+@settings(examples(6), suppress_health_check=fixture_is_constant.suppress_health_check)
 @given(GRAPHS)
 def test_folding_keeps_who_leads_to_whom(dot, output):
     full = parsed(dot, mg.draw(output, max_nodes=None))

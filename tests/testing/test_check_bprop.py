@@ -54,7 +54,7 @@ def test_each_subgradient_at_a_kink_is_right(mistake):
     assert wrong_ones(diagnosed(mistake)) == set()
 
 
-@pytest.mark.parametrize("mistake", share(OTHER, 19), ids=lambda m: m.name)
+@pytest.mark.parametrize("mistake", share(OTHER, 29), ids=lambda m: m.name)
 def test_whatever_the_functions_do_ends_in_a_diagnosis(mistake):
     diagnosis = diagnosed(mistake)
     assert diagnosis.verdicts
@@ -490,7 +490,7 @@ def test_a_function_that_exits_is_a_finding():
 
 
 @pytest.mark.parametrize(
-    "mistake", share([m for m in OTHER if m.where == "conduct"], 5), ids=lambda m: m.name
+    "mistake", share([m for m in OTHER if m.where == "conduct"], 9), ids=lambda m: m.name
 )
 def test_bad_conduct_is_not_passed_over(mistake):
     diagnosis = diagnosed(mistake, with_graph=False)

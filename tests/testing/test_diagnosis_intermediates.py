@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minigraph.testing import check_bprop
+from tests.counts import share
 from tests.testing.test_check_bprop import SOURCE, batch, fprop, graph, params, wrong_ones
 
 KEYS = {"grad_oa": "grad_oa", "hs": "grad_hs", "dha": "grad_ha"}
@@ -26,7 +27,7 @@ def check(*changes, keys=KEYS, loss=fprop, **options):
     return check_bprop(loss, bprop, params, batch, penalties=(0,) * 4, **options)
 
 
-@pytest.mark.parametrize("key", ["x", "grad_x", "dx", "d_x", "∂x"])
+@pytest.mark.parametrize("key", share(["x", "grad_x", "dx", "d_x", "∂x"], 2))
 def test_the_inputs_gradient_is_checked_by_differences(key):
     keys = {key: "grad_x"}
     assert check(keys=keys).verdicts[key].status == "right"

@@ -33,7 +33,7 @@ def check(loss, bprop=None, **options):
     return check_bprop(loss, bprop or homework(), params, batch, **options)
 
 
-@pytest.mark.parametrize("mistake", share(LOSS, 4), ids=lambda m: m.name)
+@pytest.mark.parametrize("mistake", share(LOSS, 6), ids=lambda m: m.name)
 def test_a_mistake_in_the_loss_is_told_as_such_and_named(mistake):
     diagnosis = diagnosed(mistake)
     (cause,) = set(mistake.causes.values())

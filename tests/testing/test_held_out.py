@@ -153,7 +153,7 @@ def test_each_of_two_is_a_mistake_of_its_own(pair):
     assert one | two == set(pair.wrong)
 
 
-@pytest.mark.parametrize("mistake", share(MISTAKES, 12), ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", share(MISTAKES, 20), ids=lambda mistake: mistake.name)
 def test_the_diagnosis_finds_it_in_the_parameters_that_are_wrong(mistake):
     """How often it names the cause too is judged by reading: benchmarks/diagnosis.py --held-out."""
     wrong, right = load(mistake), load(mistake.architecture)

@@ -19,7 +19,7 @@ from demos.homework import by_hand, golden
 from minigraph import nn, optim
 from minigraph.testing import check_bprop, check_step
 from minigraph.train import Watch, fit
-from tests.counts import THOROUGH
+from tests.counts import THOROUGH, share
 
 NO_PENALTY = (0.0,) * 4
 
@@ -150,7 +150,7 @@ def checked(fprop, bprop, with_lambda, params=params, batch=batch, **options):
 
 
 @cache
-def of_pair(pair, with_graph=False):
+def of_pair(pair, with_graph):
     fprop, bprop, with_lambda, *_ = PAIRS[pair]
     return checked(fprop, bprop, with_lambda, graph=graph if with_graph else None)
 
@@ -238,7 +238,7 @@ def test_the_forward_pass_is_run_three_times(pair, function):
     assert (
         f"bprop calls {function} 3 times with the same arguments, where once would do: keep what "
         "it returns"
-    ) in of_pair(pair).notes
+    ) in of_pair(pair, False).notes
 
 
 # One mistake in what is right
@@ -268,7 +268,10 @@ def causes_in(diagnosis):
     return {n: v.causes for n, v in diagnosis.verdicts.items() if v.status != "right"}
 
 
-both = pytest.mark.parametrize("with_graph", [None, graph], ids=["alone", "with graph"])
+# What is named without a graph is named with it too, or the graph hides it.
+both = pytest.mark.parametrize(
+    "with_graph", share([graph, None], 2), ids=lambda g: "with graph" if g else "alone"
+)
 
 
 def test_what_is_right_has_no_findings_and_no_notes():

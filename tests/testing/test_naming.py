@@ -29,7 +29,7 @@ def diagnosis(mistake):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("mistake", share(GRADIENT, 19), ids=lambda mistake: mistake.name)
+@pytest.mark.parametrize("mistake", share(GRADIENT, 25), ids=lambda mistake: mistake.name)
 def test_mistakes_of_the_library_are_found_and_named(mistake):
     found = diagnosis(mistake)
     if mistake.name in RIGHT:

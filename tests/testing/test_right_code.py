@@ -52,7 +52,7 @@ def diagnosed(written: Rewriting) -> Diagnosis:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(2000 if THOROUGH else 16))
+@pytest.mark.parametrize("seed", range(2000 if THOROUGH else 10))
 def test_right_code_is_not_accused(seed: int) -> None:
     written = rewriting(Random(seed))
     assert_right(written)
