@@ -19,6 +19,7 @@ CONSTANTS = [op for op in TABLE if op not in OPS]
 every_op = pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
 seeds = st.integers(0, 2**32 - 1)
 
+usual = examples(6)
 # Differences take 10 to 30 ms a call; the first of the examples is always the simplest.
 some = examples(4, thorough=500)
 # These laws do not turn on the values; a few shapes and attributes will do.
@@ -136,6 +137,7 @@ def test_call_records_the_op(op, data):
 
 
 @every_op
+@usual
 @given(data=st.data())
 def test_value_is_numpy_s(op, data):
     program = data.draw(anywhere(op))
@@ -209,6 +211,7 @@ def test_memory_layout_changes_nothing(op, data, layout, seed):
 
 @every_op
 @pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
+@usual
 @given(data=st.data(), seed=seeds)
 def test_sizes_of_zero_are_sizes_like_others(op, data, seed):
     program = data.draw(calls(op, min_side=0))

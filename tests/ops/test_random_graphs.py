@@ -8,6 +8,7 @@ import minigraph as mg
 from minigraph.testing import check_gradients
 from minigraph.testing.laws import leaves
 from minigraph.testing.strategies import graphs, networks
+from tests.counts import examples
 from tests.ops.references import reference
 
 seeds = st.integers(0, 2**32 - 1)
@@ -80,6 +81,7 @@ def test_order_in_which_independent_nodes_were_made_changes_no_gradient(program,
         np.testing.assert_allclose(g, other, rtol=0, atol=1e-12 * max(1, np.abs(g).max()))
 
 
+@examples(6)
 @given(networks() | networks(at_kinks=True), seeds)
 def test_gradient_of_a_random_network_is_its_slope(network, seed):
     check_gradients(network.risk, network.parameters, network.x, seed=seed)
