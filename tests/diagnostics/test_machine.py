@@ -8,7 +8,9 @@ one, and outside debug may be wrong only after one that the promises list as not
 
 import copy
 import gc
+import inspect
 import pickle
+import random
 import sys
 import threading
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
+    RULE_MARKER,
     RuleBasedStateMachine,
     initialize,
     invariant,
@@ -36,7 +39,8 @@ from minigraph.tensor import Tensor
 
 THOROUGH = settings.default.max_examples >= 1000
 STEPS = 50
-EXAMPLES = 1_000_000 // STEPS if THOROUGH else 60
+EXAMPLES = 2_000 if THOROUGH else 60
+WALKS = 1_000_000 // STEPS if THOROUGH else 60
 
 SIZE = 4  # of every tensor
 LEAVES = 5  # that require a gradient, in one run
@@ -761,19 +765,61 @@ def no_tensor_is_left():
     gc.collect()  # Hypothesis makes cycles
 
 
-def test_every_gradient_is_right_or_refused_and_nothing_leaks():
+@pytest.fixture
+def without_collector():
     gc.collect()
     gc.freeze()  # so that only what is made here is looked through
     gc.disable()
-    try:
-        run_state_machine_as_test(
-            Machine,
-            settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None),
-        )
-        no_tensor_is_left()
-    finally:
-        gc.enable()
-        gc.unfreeze()
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_every_gradient_is_right_or_refused_and_nothing_leaks():
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None),
+    )
+    no_tensor_is_left()
+
+
+# The same without Hypothesis, which takes most of the time, and leaves many rules out of each run
+
+ARGUMENTS = {"which": range(len(OPERATIONS)), "name": sorted(MODES), "fail": range(4)}
+RULES = [f for f in vars(Machine).values() if hasattr(f, RULE_MARKER)]
+
+
+def walk(seed, steps):
+    """Take steps at random, through a new machine; the seed makes them the same again."""
+    draw = random.Random(seed)
+    machine = Machine()
+    machine.begin(draw.randrange(1000), draw.choice(["debug", "scope"]))
+    for _ in range(steps):
+        function = draw.choice(RULES)
+        names = list(inspect.signature(function).parameters)[1:]
+        given = {name: draw.choice(ARGUMENTS.get(name, range(1000))) for name in names}
+        if "how" in given:
+            copies = function.__name__ == "replace_all_by_copies"
+            given["how"] = draw.choice(["pickle", "deepcopy"] if copies else range(3))
+        if function.__name__ == "apply_to_a_plain_array":
+            given["which"] = draw.choice(range(7, len(OPERATIONS)))
+        for flag in {"requires", "copied", "create_graph", "write", "raising"} & set(given):
+            given[flag] = draw.random() < 0.5
+        function(machine, **given)
+        machine.nothing_is_kept_of_what_is_gone()
+        machine.gradients_are_as_they_should_be()
+    machine.teardown()
+
+
+@pytest.mark.usefixtures("without_collector")
+def test_random_walks_find_nothing_either():
+    for seed in range(WALKS):
+        try:
+            walk(seed, STEPS)
+        except AssertionError as error:
+            error.add_note(f"walk({seed}, {STEPS})")
+            raise
 
 
 # What it has found
