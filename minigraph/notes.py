@@ -30,10 +30,15 @@ class Line(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """What a tensor that keeps no inputs was made of: by an op, or, if that is None, detach."""
+    """Where the path to a tensor that keeps no inputs was cut: by an op, or, if None, by detach.
+
+    What is made of such a tensor has the same origin. It holds no tensor: what is dropped must go.
+    """
 
     op: Any
-    inputs: tuple[Any, ...]
+    inputs: tuple[tuple[int, Callable[[], Any]], ...]  # slot, weak reference
+    leaves: frozenset[int]  # the numbers of those behind it that require a gradient
+    line: Line | None
 
 
 class Note(NamedTuple):

@@ -126,42 +126,39 @@ def _cut(x: Tensor, consumer: Tensor, slot: int, names: Names) -> Cause:
 
 
 def _noted(x: Tensor, ends: list[End], names: Names) -> Iterator[Cause]:
-    """Find, from the ends of the loss's graph back, what was made of what `x` leads to."""
-    left = [(end.value, end) for end in ends if type(end.value) is Tensor]
-    seen = set()
-    while left:
-        value, end = left.pop()
-        origin = origin_of(value)
-        if origin is None or value.number in seen:
+    """Find the ends of the loss's graph to which a path from `x` led until it was cut."""
+    for end in ends:
+        origin = origin_of(end.value) if type(end.value) is Tensor else None
+        if origin is None:
             continue
-        seen.add(value.number)
-        for slot, input in enumerate(origin.inputs):
-            if type(input) is not Tensor:
-                continue
-            behind = ancestors([input])
-            if any(tensor is x for tensor in behind):
-                yield _noted_cause(x, input, slot, value, origin, end, names)
-            else:
-                left += [(tensor, end) for tensor in behind]
+        living = [(slot, input) for slot, found in origin.inputs if (input := found()) is not None]
+        sources = [(s, i) for s, i in living if any(t is x for t in ancestors([i]))]
+        if sources:
+            yield _noted_cause(x, *sources[0], origin, end, names)
+        elif x.number in origin.leaves:
+            yield _noted_cause(x, origin.inputs[0][0], None, origin, end, names)
 
 
 def _noted_cause(
-    x: Tensor, source: Tensor, slot: int, value: Tensor, origin: Origin, end: End, names: Names
+    x: Tensor, slot: int, source: Tensor | None, origin: Origin, end: End, names: Names
 ) -> Cause:
-    leads = "" if source is x else f", which {names.short(x)} leads to"
-    made = f" (made by {source.op.name}{line_after(source)})" if source.op is not None else ""
-    path = f"the path ends at {names.label(source)}{made}{leads}; {names.label(value)} was made of"
-    if origin.op is None:
-        text = f"{path} it by detach(){line_after(value)}"
-        return Cause("detach", text, end.consumer, end.slot, source=source, end=value)
-    op = origin.op
-    vjp = op.each(slot) if op.each else op.vjps[slot]
-    by = f"{path} it by {op.name}{line_after(value)}"
-    if vjp is None or value.dtype.kind != "f":
-        text = f"{by}: a constant by rule, for {op.name} has no useful derivative by it"
-        return Cause("constant", text, end.consumer, end.slot, source=source, end=value)
-    text = f"{by}: that was not recorded, under no_grad()"
-    return Cause("no_grad", text, end.consumer, end.slot, source=source, end=value)
+    path = f"the path from {names.short(x)} ends at a tensor that is gone"
+    if source is not None:
+        leads = "" if source is x else f", which {names.short(x)} leads to"
+        made = f" (made by {source.op.name}{line_after(source)})" if source.op is not None else ""
+        path = f"the path ends at {names.label(source)}{made}{leads}"
+    where = "" if origin.line is None else f", {origin.line}"
+    kind, op = "no_grad", origin.op
+    if op is None:
+        kind, why = "detach", f"it was detached{where}"
+    else:
+        vjp = op.each(slot) if op.each else op.vjps[slot]
+        why = f"{op.name} took it{where}: that was not recorded, under no_grad()"
+        if vjp is None:
+            kind = "constant"
+            why = f"{op.name} took it{where}: a constant by rule, for it has no useful derivative"
+    value = end.value
+    return Cause(kind, f"{path}; {why}", end.consumer, end.slot, source=source, end=value)
 
 
 # No sign of a path

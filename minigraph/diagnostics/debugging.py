@@ -5,14 +5,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from minigraph.arrays import Array
 from minigraph.checks import truth
 from minigraph.errors import NonFiniteError
+from minigraph.graph import ancestors
 from minigraph.modes import Setting
-from minigraph.notes import OUTPUT, Line, Origin, keep
+from minigraph.notes import OUTPUT, Line, Origin, keep, origin_of
 from minigraph.op import Op
 from minigraph.tensor import Tensor
 
@@ -49,9 +51,9 @@ def debug(lines: bool = True, writes: bool = True, finite: bool = True) -> Setti
 
     Examples
     --------
-    >>> import minigraph as mg
+    >>> import numpy as np, minigraph as mg
     >>> p = mg.Tensor([1.0, 0.0], requires_grad=True, name="p")
-    >>> with mg.debug(lines=False):
+    >>> with mg.debug(lines=False), np.errstate(divide="ignore"):
     ...     mg.log(p)
     Traceback (most recent call last):
         ...
@@ -81,7 +83,8 @@ class Debug:
 
     def detached(self, leaf: Tensor, source: Tensor) -> None:
         """Note where a leaf was made by detach, and of what."""
-        keep(leaf, _users_line() if self.lines else None, origin=Origin(None, (source,)))
+        line = _users_line() if self.lines else None
+        keep(leaf, line, origin=_origin(None, (source,), line))
 
     def computed(
         self,
@@ -97,7 +100,7 @@ class Debug:
         if self.writes and recorded:
             _keep_all(node, line)
         elif line is not None or not recorded:
-            origin = None if recorded else Origin(op, tuple(inputs))
+            origin = None if recorded else _origin(op, inputs, line)
             keep(node, line, origin=origin)
         if self.finite and not _is_finite(node._array) and all(map(_is_finite, values)):
             if not recorded:  # as if it were, to be shown
@@ -124,6 +127,18 @@ class Debug:
         elif _is_finite(g):
             what = f"the sum of the gradients of {node.inputs[slot]._label()}"
             raise NonFiniteError(node, what, total, [(f"the part from {op.name}", part)])
+
+
+def _origin(op: Op | None, inputs: Sequence[Any], line: Line | None) -> Origin:
+    """Note where the path to a tensor that keeps no inputs was cut: here, or before."""
+    tensors = [(slot, input) for slot, input in enumerate(inputs) if type(input) is Tensor]
+    behind = ancestors([tensor for _, tensor in tensors if tensor._requires_grad])
+    leaves = {t.number for t in behind if t.op is None and t._requires_grad}
+    known = [origin for _, tensor in tensors if (origin := origin_of(tensor)) and origin.leaves]
+    all_leaves = frozenset(leaves).union(*(origin.leaves for origin in known))
+    if known and not leaves:
+        return known[0]._replace(leaves=all_leaves)
+    return Origin(op, tuple((slot, ref(tensor)) for slot, tensor in tensors), all_leaves, line)
 
 
 def _keep_all(node: Tensor, line: Line | None) -> None:

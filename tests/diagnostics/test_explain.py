@@ -328,12 +328,11 @@ def test_debug_keeps_what_was_made_under_no_grad_by_detach_or_as_a_constant():
         d = (mg.tanh(w).detach() * 3.0).sum()
         c = ((w > 0) * 2.0).sum()
     for end, kind, words in (
-        (loss, "no_grad", "was made of it by tanh, test_explain.py, line"),
-        (d, "detach", "was made of it by detach(), test_explain.py, line"),
-        (c, "constant", "a constant by rule, for greater has no useful derivative"),
+        (loss, "no_grad", "tanh took it, test_explain.py, line"),
+        (d, "detach", "it was detached, test_explain.py, line"),
+        (c, "constant", "greater took it, test_explain.py, line"),
     ):
         explained = mg.explain(end, w)
         assert [cause.kind for cause in explained.causes] == [kind]
         assert words in str(explained.causes[0].text)
-    assert "# not recorded" in str(mg.explain(loss, w))
     assert k.op is None
