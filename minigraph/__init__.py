@@ -71,9 +71,21 @@ from minigraph.ops.shaping import (
     swapaxes,
     transpose,
 )  # fmt: skip
+from minigraph.recomputing import checkpoint
 from minigraph.saving import load, save
 from minigraph.sweep import grad
 from minigraph.tensor import Tensor
+from minigraph.transforms import (
+    custom_vjp,
+    gradient,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)  # fmt: skip
 
 __all__ = [
     "Drawing",
@@ -97,10 +109,12 @@ __all__ = [
     "astype",
     "broadcast_to",
     "ceil",
+    "checkpoint",
     "clip",
     "concatenate",
     "copy",
     "cos",
+    "custom_vjp",
     "data",
     "debug",
     "divide",
@@ -116,8 +130,13 @@ __all__ = [
     "floor",
     "floor_divide",
     "grad",
+    "gradient",
     "greater",
     "greater_equal",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "l1_penalty",
     "l2_penalty",
     "less",
@@ -162,6 +181,7 @@ __all__ = [
     "squeeze",
     "stack",
     "steps",
+    "stop_gradient",
     "subtract",
     "sum",
     "swapaxes",
@@ -170,6 +190,8 @@ __all__ = [
     "train",
     "transpose",
     "trunc",
+    "value_and_grad",
+    "vjp",
     "where",
 ]  # fmt: skip
 

@@ -1,6 +1,6 @@
 """The recorded graph as those see it who walk it: drawing, derivation, pickling, the sweep."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from minigraph.errors import WriteError
@@ -18,16 +18,27 @@ class Edge(NamedTuple):
     slot: int
 
 
-def ancestors(outputs: Iterable[Tensor]) -> list[Tensor]:
-    """List `outputs` and all tensors that they were made from, in recording order."""
+def ancestors(outputs: Iterable[Tensor], since: int = 0) -> list[Tensor]:
+    """List `outputs` and what they were made from since that time, in recording order."""
     found: dict[int, Tensor] = {}
     stack = list(outputs)
     while stack:
         tensor = stack.pop()
         if tensor.number not in found:
             found[tensor.number] = tensor
-            stack.extend([i for i in tensor.inputs if type(i) is Tensor])
+            stack.extend([i for i in tensor.inputs if type(i) is Tensor and i.number >= since])
     return [found[number] for number in sorted(found)]
+
+
+def older(outputs: Sequence[Tensor], since: int) -> list[Tensor]:
+    """List what was there before, and has a gradient flow to it from `outputs`."""
+    found = {t.number: t for t in outputs if t.number < since and t._requires_grad}
+    for node in ancestors([t for t in outputs if t.number >= since], since):
+        for slot, _ in node.formulas:
+            input = node.inputs[slot]
+            if input.number < since:
+                found[input.number] = input
+    return list(found.values())
 
 
 class Graph:

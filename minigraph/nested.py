@@ -1,9 +1,11 @@
-"""Arrays in nested dicts, lists and tuples: flat lists of leaves with readable paths, and back."""
+"""Arrays in nested dicts, lists, tuples, dataclasses: flat lists with readable paths, and back."""
 
+import dataclasses
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-__all__ = ["Leaf", "flatten"]
+__all__ = ["Leaf", "argument_names", "flatten", "last_part"]
 
 
 class Leaf(NamedTuple):
@@ -18,7 +20,7 @@ def flatten(value: Any, path: str) -> tuple[list[Leaf], Callable[[Iterator[Any]]
 
     Parameters
     ----------
-    value : nested dict, list, tuple or named tuple of anything
+    value : nested dict, list, tuple, named tuple or dataclass of anything
     path : str
         How the whole is called.
 
@@ -48,9 +50,32 @@ def flatten(value: Any, path: str) -> tuple[list[Leaf], Callable[[Iterator[Any]]
         kind: Any = type(value)
         make = kind._make if names else kind
         return leaves, lambda new: make([rebuild(new) for rebuild in rebuilds])
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [field.name for field in dataclasses.fields(value) if field.init]
+        paths = [f"{path}.{name}" for name in fields]
+        leaves, rebuilds = _parts([getattr(value, name) for name in fields], paths)
+        return leaves, lambda new: dataclasses.replace(
+            value, **{name: rebuild(new) for name, rebuild in zip(fields, rebuilds)}
+        )
     return [Leaf(path, value)], next
 
 
 def _parts(values: Any, paths: list[str]) -> tuple[list[Leaf], list[Callable[..., Any]]]:
     parts = [flatten(value, path) for value, path in zip(values, paths)]
     return [leaf for leaves, _ in parts for leaf in leaves], [rebuild for _, rebuild in parts]
+
+
+def argument_names(f: Callable[..., Any], n: int) -> list[str]:
+    """Give the names of the first n positional arguments; ``input 2`` where there is none."""
+    function = getattr(f, "call", f)  # an Op's written-out call
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return [names[i] if i < len(names) else f"input {i}" for i in range(n)]
+
+
+def last_part(path: str) -> str:
+    """Give the last part of a path, as drawings show it: W1 for params['W1']."""
+    return path.rpartition("['")[2].removesuffix("']")

@@ -33,6 +33,8 @@ def sweep(
     wanted: Sequence[Tensor] | None = None,
     create_graph: bool = False,
     observer: Observer | None = None,
+    linear: bool = False,
+    since: int = 0,
 ) -> list[Found]:
     """Carry cotangents from outputs back to leaves, in descending order of recording.
 
@@ -48,13 +50,18 @@ def sweep(
     observer : callable, optional
         Called once per edge with (consumer, slot, input, cotangent, part, total). The arrays are
         valid during the call only.
+    linear : bool
+        With `create_graph`, record only how the cotangents depend on the seeds: what the formulas
+        read besides is constant.
+    since : int
+        What was recorded before this time is treated as a leaf.
 
     Returns
     -------
     list of (Tensor, cotangent, bool)
         The third tells whether the cotangent is a new array that shares memory with no other.
     """
-    useful = None if wanted is None else _leading_to(wanted, [t for t, _ in seeds])
+    useful = None if wanted is None else _leading_to(wanted, [t for t, _ in seeds], since)
     keep = () if wanted is None else {t.number for t in wanted}
     table: dict[int, Any] = {}  # cotangents in work, by the number of their tensor
     tensors: dict[int, Tensor] = {}
@@ -69,6 +76,7 @@ def sweep(
         table[number], tensors[number] = seed, tensor
         if tensor.op is not None:
             heappush(heap, -number)
+    on_tensors = create_graph and not linear
     if lent:
         count_writes()
     written, debug = last_write[0], current_mode().debug
@@ -83,7 +91,7 @@ def sweep(
             check_unchanged(node)
         op: Any = node.op
         inputs, attributes = node.inputs, node.attributes
-        y, values = (node, inputs) if create_graph else (node._array, node.values)
+        y, values = (node, inputs) if on_tensors else (node._array, node.values)
         if not op.trusted:  # a formula of a user's may not write what it is given
             g, values = frozen(g), tuple(map(frozen, values))
         for slot, vjp in node.formulas:
@@ -106,7 +114,7 @@ def sweep(
                 part = _fitted(part, node, slot, create_graph)
             if key not in table:
                 table[key], tensors[key] = part, input
-                if input.op is not None:
+                if input.op is not None and key >= since:
                     heappush(heap, -key)
                 elif type(part) is _ndarray and part.base is None and part is not g and op.trusted:
                     owned.add(key)  # a new array: the leaf can take it over without a copy
@@ -126,10 +134,11 @@ def sweep(
     return found
 
 
-def _leading_to(wanted: Sequence[Tensor], outputs: Sequence[Tensor]) -> set[int]:
+def _leading_to(wanted: Sequence[Tensor], outputs: Sequence[Tensor], since: int = 0) -> set[int]:
     """Numbers of the tensors between `wanted` and `outputs`, both included."""
     useful = {tensor.number for tensor in wanted}
-    for node in ancestors(outputs):
+    oldest = min(useful, default=0)  # what is older leads to none
+    for node in ancestors(outputs, max(since, oldest)):
         if any(node.inputs[slot].number in useful for slot, _ in node.formulas):
             useful.add(node.number)
     return useful
@@ -229,7 +238,7 @@ def backward(output: Tensor, grad: Operand | None = None) -> None:
     for tensor, value, owned in sweep([(output, seed._array if type(seed) is Tensor else seed)]):
         if tensor._grad is not None:  # the sweep has succeeded: nothing is left half-done
             value, owned = tensor._grad + value, False
-        tensor._grad = value if owned else _copied(value)
+        tensor._grad = value if owned else copied(value)
 
 
 Tensor.backward = backward  # type: ignore[method-assign,assignment]
@@ -243,7 +252,7 @@ def _tensors(given: Any) -> tuple[Tensor, ...]:
     return tensors
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
     return np.array(value) if isinstance(value, (np.ndarray, np.generic)) else value.copy()
 
 
@@ -335,6 +344,6 @@ def grad(
         _, value, owned = entry
         if not create_graph:
             first = all(tensor is not other for other in wanted[:place])
-            value = Tensor(value if owned and first else _copied(value), copy=False)
+            value = Tensor(value if owned and first else copied(value), copy=False)
         results.append(value)
     return results[0] if isinstance(inputs, Tensor) else tuple(results)

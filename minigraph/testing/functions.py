@@ -1,7 +1,6 @@
 """The function under test and its gradient: called with care, counted and watched."""
 
 import copy
-import inspect
 import pickle
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from minigraph.arrays import Array, check_kind, is_array
-from minigraph.nested import Leaf, flatten
-from minigraph.op import Op
+from minigraph.nested import Leaf, argument_names, flatten, last_part
 from minigraph.ops.shaping import concatenate, reshape
 from minigraph.sweep import grad
 from minigraph.tensor import Tensor
@@ -149,7 +147,7 @@ class Function:
 
     def _given(self, arrays: Sequence[Array]) -> list[Any]:
         return [
-            Tensor(array, requires_grad=True, name=_short(name))
+            Tensor(array, requires_grad=True, name=last_part(name))
             for name, array in zip(self.names, arrays)
         ]
 
@@ -274,7 +272,7 @@ def _matched(found: Any, wanted: Any, what: str) -> list[Any]:
 
 
 def _leaves(f: Callable[..., Any], inputs: Sequence[Any]) -> tuple[list[Leaf], Any]:
-    parts = [flatten(value, name) for value, name in zip(inputs, _argument_names(f, len(inputs)))]
+    parts = [flatten(value, name) for value, name in zip(inputs, argument_names(f, len(inputs)))]
     rebuilds = [rebuild for _, rebuild in parts]
 
     def rebuild(new: Any) -> tuple[Any, ...]:
@@ -284,23 +282,8 @@ def _leaves(f: Callable[..., Any], inputs: Sequence[Any]) -> tuple[list[Leaf], A
     return [leaf for leaves, _ in parts for leaf in leaves], rebuild
 
 
-def _argument_names(f: Callable[..., Any], n: int) -> list[str]:
-    try:
-        function = f.call if isinstance(f, Op) else f
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return [names[i] if i < len(names) else f"input {i}" for i in range(n)]
-
-
 def _is_constant(value: Any) -> bool:
     return isinstance(value, Tensor) and not value.requires_grad
-
-
-def _short(path: str) -> str:
-    """Give the last part of a path, as drawings show it: W1 for params['W1']."""
-    return path.rpartition("['")[2].removesuffix("']")
 
 
 def _input_array(leaf: Leaf) -> Array:
