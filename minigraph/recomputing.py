@@ -78,7 +78,12 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Call:
-    """A call of f that can be repeated, and what came of it when it was repeated last."""
+    """A call of f that can be repeated, and what came of it when it was repeated last.
+
+    What came of it goes as the formulas take it. Where a sweep skips some of them, the rest stays
+    until the next sweep; if that part is recorded, it is freed by the garbage collector, since it
+    depends on this node.
+    """
 
     def __init__(self, f: partial[Any], value: Any, inputs: list[Tensor]) -> None:
         self.f, self.inputs = f, inputs

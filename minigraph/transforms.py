@@ -366,7 +366,10 @@ class _Run:
         # If only the cotangents carry a gradient, all else in the formulas is constant
         found = sweep(seeds, self.variables, recorded, linear=not self.nested)
         parts = {t.number: part if recorded or owned else copied(part) for t, part, owned in found}
-        results = [parts.get(v.number, np.zeros_like(v._array)) for v in self.variables]
+        results = [
+            parts[v.number] if v.number in parts else np.zeros_like(v._array)
+            for v in self.variables
+        ]
         if self.on_tensors or given:
             results = [r if isinstance(r, Tensor) else Tensor(r, copy=False) for r in results]
         return results

@@ -1,0 +1,132 @@
+"""Time derivatives of the penalised risk of an MLP, in gradients and in forward passes.
+
+    python benchmarks/transforms.py
+    python benchmarks/transforms.py --rounds 50
+
+float32, the parameters are a dict of plain arrays. Round by round everything runs once, in shuffled
+order; a ratio is the median, over the rounds, of its time by that of its unit in the same round:
+
+    gradient        gradient(risk)(parameters), by risk(parameters) on plain arrays: a forward pass
+    jvp             jvp(risk, parameters, v), by a forward pass
+    hvp             hvp(risk, parameters, v), by a gradient
+    checkpoint      the gradient with the hidden layer under checkpoint, by a gradient
+
+The memory that `checkpoint` saves is measured on a chain of 64 blocks: the peak of what NumPy holds
+while a gradient is taken, by tracemalloc. The script runs itself again with one thread on one CPU,
+and with glibc's malloc told to keep its memory (see `step.py`).
+"""
+
+import argparse
+import os
+import random
+import sys
+import time
+import tracemalloc
+from functools import partial
+
+import numpy as np
+from step import MALLOC, ONE_THREAD, PENALTIES, SIZES, problem
+
+import minigraph as mg
+
+NAMES = ("W1", "b1", "W2", "b2")
+UNITS = {
+    "gradient": ("forward", None),
+    "jvp": ("forward", 4.0),  # the bars
+    "hvp": ("gradient", 4.0),
+    "checkpoint": ("gradient", None),
+}
+
+
+def contenders(size):
+    """Make the functions to time: one of each, on the same parameters."""
+    arrays, X, t = problem(*SIZES[size])
+    parameters = dict(zip(NAMES, arrays))
+    rng = np.random.default_rng(1)
+    v = {name: rng.normal(size=p.shape).astype(p.dtype) for name, p in parameters.items()}
+    l11, l12, l21, l22 = PENALTIES
+
+    def hidden(W, b):
+        return mg.relu(mg.linear(X, W, b))
+
+    def risk(p, hidden=hidden):
+        loss = mg.softmax_nll(mg.linear(hidden(p["W1"], p["b1"]), p["W2"], p["b2"]), t)
+        return loss + mg.elastic_net(p["W1"], l11, l12) + mg.elastic_net(p["W2"], l21, l22)
+
+    return {
+        "forward": lambda: risk(parameters),
+        "gradient": partial(mg.gradient(risk), parameters),
+        "jvp": lambda: mg.jvp(risk, parameters, v),
+        "hvp": lambda: mg.hvp(risk, parameters, v),
+        "checkpoint": partial(
+            mg.gradient(lambda p: risk(p, hidden=mg.checkpoint(hidden))), parameters
+        ),
+    }
+
+
+def seconds(function, count):
+    start = time.perf_counter()
+    for _ in range(count):
+        function()
+    return (time.perf_counter() - start) / count
+
+
+def ratios(size, rounds):
+    """Give the seconds of a forward pass, and each ratio with its quartiles."""
+    functions = contenders(size)
+    counts = {name: max(1, round(0.01 / seconds(f, 3))) for name, f in functions.items()}
+    shuffled, times = random.Random(0), {name: [] for name in functions}
+    for _ in range(rounds):
+        for name in shuffled.sample(list(functions), len(functions)):
+            times[name].append(seconds(functions[name], counts[name]))
+    quartiles = {
+        name: np.percentile(np.divide(times[name], times[unit]), [25, 50, 75])
+        for name, (unit, _) in UNITS.items()
+    }
+    return np.median(times["forward"]), quartiles
+
+
+def peak_bytes(block):
+    """Give the peak of memory during a gradient through 64 blocks of 100,000 numbers each."""
+
+    def f(x):
+        for _ in range(64):
+            x = block(x)
+        return mg.sum(x)
+
+    x = np.linspace(0, 1, 100_000)
+    mg.gradient(f)(x)
+    tracemalloc.start()
+    mg.gradient(f)(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def block(x):
+    return np.tanh(np.sin(np.exp(-x * x) + x) + 0.5 * x)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=30)
+    rounds = parser.parse_args().rounds
+    if "MINIGRAPH_BENCHMARK" not in os.environ:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        environment = {**os.environ, **ONE_THREAD, **MALLOC["fixed"], "MINIGRAPH_BENCHMARK": "1"}
+        os.execve(sys.executable, [sys.executable, *sys.argv], environment)
+
+    for size in ("784-50-10", "784-500-10"):
+        forward, quartiles = ratios(size, rounds)
+        print(f"{size}, K = {SIZES[size][-1]}: a forward pass takes {forward * 1e6:,.0f} µs")
+        for name, (low, median, high) in quartiles.items():
+            unit, bar = UNITS[name]
+            verdict = "" if bar is None else f"  bar {bar:g}: {'met' if median <= bar else 'MISSED'}"
+            print(f"    {name:<11}{median:5.2f} {unit}s ({low:.2f} to {high:.2f}){verdict}")
+    kept, again = peak_bytes(block), peak_bytes(mg.checkpoint(block))
+    print(f"64 blocks: peak {kept / 1e6:.1f} MB, under checkpoint {again / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
