@@ -106,7 +106,7 @@ def sweep(
                 raise
             data = input._array
             kind = type(part)
-            if kind is _ndarray and not create_graph:
+            if kind is (Tensor if create_graph else _ndarray):
                 fits = part.shape == data.shape and part.dtype is data.dtype
             else:
                 fits = kind is type(data) and kind in _SCALARS

@@ -363,3 +363,39 @@ def test_loop_vs_matrix_without_the_data_says_how_to_get_them(tmp_path):
     _, error = run(tmp_path, "loop_vs_matrix.py", "--folder", tmp_path, status=1)
     assert "apt install dataset-fashion-mnist" in error
     assert "Traceback" not in error
+
+
+# Derivatives of derivatives
+
+
+def test_newton_learns_the_circles_where_gradient_descent_has_hardly_begun(tmp_path):
+    out, error = run(tmp_path, "higher_order.py", "--steps", 40)
+    assert error == ""
+    assert "derivatives at 0: 0 1 0 -2 0 16\n" in out
+    (asymmetry,) = re.findall(r"Hessian \(42, 42\), largest asymmetry (\S+)", out)
+    assert float(asymmetry) < 1e-14
+    ends = {
+        name: (float(risk), float(slope))
+        for name, risk, slope in re.findall(r"(.+): risk .+ to (\S+), largest slope (\S+)", out)
+    }
+    assert ends["Newton"][0] < 0.01 < 0.5 < ends["gradient descent"][0]
+    assert ends["Newton"][1] < 1e-8
+    for name in ("tower", "newton"):
+        path = tmp_path / "out" / f"{name}.png"
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert str(path.relative_to(tmp_path)) in out
+
+
+def test_physics_aims_as_hohmann_did(tmp_path):
+    out, error = run(tmp_path, "physics.py", "--steps", 200)
+    assert error == ""
+    misses = [float(miss) for miss in re.findall(r"misses by (\S+)", out)]
+    assert misses[0] > 0.1
+    assert misses[-1] < 1e-12
+    found, formula = re.search(
+        r"a push of (\S+) km/s; by Hohmann's formula (\S+) km/s", out
+    ).groups()
+    assert float(found) == pytest.approx(float(formula), abs=0.002)
+    (difference,) = re.findall(r"within (\S+) of differences", out)
+    assert float(difference) < 1e-6
+    assert (tmp_path / "out" / "physics.png").read_bytes().startswith(b"\x89PNG")
