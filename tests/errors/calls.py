@@ -497,11 +497,38 @@ TESTING: list[Row] = [
     ("testing.check_bprop(len)", TypeError, "check_bprop()|missing|'bprop'"),
 ]
 
+TRANSFORMS: list[Row] = [
+    ("mg.gradient(3)", TypeError, "gradient: f|a function|3"),
+    ("mg.gradient(mg.tanh)(a)", ValueError, "gradient|tanh|float64[2, 3]|mg.jacobian|sum or mean"),
+    ("mg.gradient(mg.stop_gradient)(1)", TypeError, "gradient: x|int64[]|no gradient|give floats"),
+    ("mg.gradient(mg.sum)({'w': [None]})", TypeError, "gradient: |['w'][0]|None|arrays of floats"),
+    (
+        "mg.value_and_grad(mg.tanh, 2)(1.0)",
+        ValueError,
+        "value_and_grad: argnums|2|tanh|1 positional",
+    ),
+    ("mg.gradient(mg.tanh, (0, 0))(1.0)", ValueError, "gradient: argnums|(0, 0)|twice"),
+    ("mg.jacobian(mg.tanh, 'x')", TypeError, "jacobian: argnums|an int or a tuple of ints|'x'"),
+    ("mg.gradient(lambda v: None)(1.0)", TypeError, "gradient: |None|return"),
+    ("mg.gradient(lambda v: [v])(1.0)", TypeError, "gradient: |containers|scalar|mg.jacobian"),
+    ("mg.hessian(lambda v: v > 0)(1.0)", TypeError, "hessian: |bool[]|no derivative"),
+    ("mg.vjp(mg.tanh)", ValueError, "vjp|the arguments of f"),
+    ("mg.vjp(mg.tanh, a)[1](1.0)", ValueError, "vjp: v|float64[]|expected float64[2, 3]"),
+    ("mg.jvp(mg.tanh, a, [a])", ValueError, "jvp: v holds v[0]|expected v"),
+    ("mg.jvp(mg.tanh, 1.0, np.float32(1))", TypeError, "jvp: v|float32[]|expected float64[]"),
+    ("mg.hvp(mg.tanh, a, a)", ValueError, "hvp: tanh|float64[2, 3]|mg.jacobian"),
+    ("mg.checkpoint(3)", TypeError, "checkpoint: f|a function|3"),
+    ("mg.checkpoint(lambda v: (v, v))(x)", TypeError, "checkpoint|(Tensor|return one array"),
+    ("mg.custom_vjp(y=None)(lambda x: x)", TypeError, "x|y"),
+]
+
 GROUPS = {
     "tensor": TENSOR, "elementwise": ELEMENTWISE, "matrices": MATRICES, "axes": AXES,
     "shaping": SHAPING, "losses": LOSSES, "gradients": GRADIENTS, "op": OPS, "drawing": DRAWING,
     "diagnostics": DIAGNOSTICS, "saving": SAVING, "nn": NN, "optim": OPTIM, "data": DATA,
     "train": TRAIN, "plot": PLOT, "testing": TESTING,
+    "saving": SAVING, "nn": NN, "optim": OPTIM, "data": DATA, "train": TRAIN, "plot": PLOT,
+    "testing": TESTING, "transforms": TRANSFORMS,
 }  # fmt: skip
 ROWS = [row for group in GROUPS.values() for row in group]
 
