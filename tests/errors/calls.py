@@ -526,9 +526,7 @@ GROUPS = {
     "tensor": TENSOR, "elementwise": ELEMENTWISE, "matrices": MATRICES, "axes": AXES,
     "shaping": SHAPING, "losses": LOSSES, "gradients": GRADIENTS, "op": OPS, "drawing": DRAWING,
     "diagnostics": DIAGNOSTICS, "saving": SAVING, "nn": NN, "optim": OPTIM, "data": DATA,
-    "train": TRAIN, "plot": PLOT, "testing": TESTING,
-    "saving": SAVING, "nn": NN, "optim": OPTIM, "data": DATA, "train": TRAIN, "plot": PLOT,
-    "testing": TESTING, "transforms": TRANSFORMS,
+    "train": TRAIN, "plot": PLOT, "testing": TESTING, "transforms": TRANSFORMS,
 }  # fmt: skip
 ROWS = [row for group in GROUPS.values() for row in group]
 
