@@ -149,7 +149,22 @@ def _told(kind: type[_InGraph], message: str) -> _InGraph:
 
 
 class WriteError(_InGraph, RuntimeError):
-    """An array that a formula reads was written after it had been recorded."""
+    """An array that a formula reads was written after it had been recorded.
+
+    See `minigraph.debug` for what its message tells inside it.
+
+    Examples
+    --------
+    >>> import minigraph as mg
+    >>> w = mg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> y = (w * w).sum()
+    >>> w.data[0] = 7.0
+    >>> try:
+    ...     y.backward()
+    ... except mg.WriteError as error:
+    ...     print(error.tensor.name, error.op.name)
+    w multiply
+    """
 
     def __init__(self, node: Tensor, slot: int) -> None:
         assert node.op is not None
@@ -193,7 +208,21 @@ def _lines(node: Tensor, input: Any) -> list[str]:
 
 
 class NonFiniteError(_InGraph, ArithmeticError):
-    """An operation, or its gradient, made a NaN or Inf of finite numbers."""
+    """An operation, or its gradient, made a NaN or Inf of finite numbers.
+
+    It is raised inside `minigraph.debug` only.
+
+    Examples
+    --------
+    >>> import numpy as np, minigraph as mg
+    >>> p = mg.Tensor(0.0, requires_grad=True, name="p")
+    >>> try:
+    ...     with mg.debug(), np.errstate(divide="ignore"):
+    ...         mg.sqrt(p).backward()
+    ... except mg.NonFiniteError as error:
+    ...     print(error.op.name, error.operands[0].name)
+    sqrt p
+    """
 
     def __init__(
         self, node: Tensor, what: str, result: Any, given: Sequence[tuple[str, Any]]

@@ -61,7 +61,7 @@ def sweep(
     list of (Tensor, cotangent, bool)
         The third tells whether the cotangent is a new array that shares memory with no other.
     """
-    useful = None if wanted is None else _leading_to(wanted, [t for t, _ in seeds], since)
+    useful = None if wanted is None else leading_to(wanted, [t for t, _ in seeds], since)
     keep = () if wanted is None else {t.number for t in wanted}
     table: dict[int, Any] = {}  # cotangents in work, by the number of their tensor
     tensors: dict[int, Tensor] = {}
@@ -111,7 +111,7 @@ def sweep(
             else:
                 fits = kind is type(data) and kind in _SCALARS
             if not fits:
-                part = _fitted(part, node, slot, create_graph)
+                part = fitted(part, node, slot, create_graph)
             if key not in table:
                 table[key], tensors[key] = part, input
                 if input.op is not None and key >= since:
@@ -134,7 +134,7 @@ def sweep(
     return found
 
 
-def _leading_to(wanted: Sequence[Tensor], outputs: Sequence[Tensor], since: int = 0) -> set[int]:
+def leading_to(wanted: Sequence[Tensor], outputs: Sequence[Tensor], since: int = 0) -> set[int]:
     """Numbers of the tensors between `wanted` and `outputs`, both included."""
     useful = {tensor.number for tensor in wanted}
     oldest = min(useful, default=0)  # what is older leads to none
@@ -144,7 +144,7 @@ def _leading_to(wanted: Sequence[Tensor], outputs: Sequence[Tensor], since: int 
     return useful
 
 
-def _fitted(part: Any, node: Tensor, slot: int, create_graph: bool) -> Any:
+def fitted(part: Any, node: Tensor, slot: int, create_graph: bool) -> Any:
     """Bring what a formula returned to the shape and dtype of its input, where a rule says how."""
     op, input = node.op, node.inputs[slot]
     assert op is not None
@@ -184,7 +184,7 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     return total if total.shape == shape else total.reshape(shape)
 
 
-def _seed(output: Tensor, grad: Any, what: str) -> Any:
+def seed_of(output: Tensor, grad: Any, what: str) -> Any:
     """Check the cotangent given for an output, or make the default one."""
     if not output._requires_grad:
         raise RuntimeError(
@@ -234,7 +234,7 @@ def backward(output: Tensor, grad: Operand | None = None) -> None:
     --------
     minigraph.grad : returns gradients, and leaves `.grad` alone.
     """
-    seed = _seed(output, grad, "backward")
+    seed = seed_of(output, grad, "backward")
     for tensor, value, owned in sweep([(output, seed._array if type(seed) is Tensor else seed)]):
         if tensor._grad is not None:  # the sweep has succeeded: nothing is left half-done
             value, owned = tensor._grad + value, False
@@ -253,6 +253,7 @@ def _tensors(given: Any) -> tuple[Tensor, ...]:
 
 
 def copied(value: Any) -> Any:
+    """Copy a cotangent, of any library."""
     return np.array(value) if isinstance(value, (np.ndarray, np.generic)) else value.copy()
 
 
@@ -316,7 +317,7 @@ def grad(
         raise ValueError(f"grad: {len(ends)} outputs, but {len(given)} cotangents")
     seeds = []
     for end, cotangent in zip(ends, given):
-        seed = _seed(end, cotangent, "grad")
+        seed = seed_of(end, cotangent, "grad")
         if create_graph and not isinstance(seed, Tensor):
             seed = Tensor(seed)
         elif isinstance(seed, Tensor) and not create_graph:

@@ -111,12 +111,13 @@ class Tensor(Methods):
         self.inputs = self.values = self.formulas = ()
         self.attributes = {}
         self.number = tick()
-        self.scope = current_mode().scope
+        mode = current_mode()
+        self.scope = mode.scope
         self.name = name
         self._requires_grad = False
         self.requires_grad = requires_grad
-        if (debug := current_mode().debug) is not None:
-            debug.leaf(self)
+        if mode.debug is not None:
+            mode.debug.leaf(self)
 
     @property
     def data(self) -> Array:

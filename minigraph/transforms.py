@@ -53,7 +53,25 @@ def value_and_grad(f: Function, argnums: Argnums = 0) -> Function:
 
 
 def gradient(f: Function, argnums: Argnums = 0) -> Function:
-    """Make the function that gives the gradient of f; see `value_and_grad`.
+    """Make the function that gives the gradient of f, without its value.
+
+    Parameters
+    ----------
+    f : callable
+        Gives a scalar.
+    argnums : int or sequence of int
+        As for `value_and_grad`.
+
+    Returns
+    -------
+    callable
+        Takes what `f` takes. The gradient has the containers, shapes and dtypes of the argument,
+        and is a tuple if `argnums` is a sequence.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `value_and_grad`.
 
     Examples
     --------
@@ -242,6 +260,15 @@ _constant = Op(lambda x: np.reshape(x, np.shape(x)), x=None, name="stop_gradient
 def stop_gradient(x: Any) -> Any:
     """Give the same values as constants, in the same containers; no gradient flows through.
 
+    Parameters
+    ----------
+    x : nested containers of Tensors, arrays and anything else
+
+    Returns
+    -------
+    like `x`
+        New Tensors of the same shapes and dtypes in place of Tensors; the rest is `x`'s own.
+
     Examples
     --------
     >>> import minigraph as mg
@@ -260,6 +287,16 @@ def custom_vjp(**vjps: Any) -> Callable[[Function], Op]:
     ----------
     **vjps : callable or None
         One per input, in order, ``vjp(g, y, *inputs, **attributes)``; and the options of `Op`.
+
+    Returns
+    -------
+    callable
+        Takes the function, and gives the `Op`.
+
+    Raises
+    ------
+    TypeError
+        As `Op`: if formulas and inputs do not match.
 
     Examples
     --------

@@ -1,5 +1,6 @@
 """Settings of the test run: Hypothesis profiles, and what may be absent on a laptop."""
 
+import gc
 import os
 import shutil
 import sysconfig
@@ -73,3 +74,14 @@ def fashion_mnist() -> Path:
     if not (folder / "train-images-idx3-ubyte.gz").exists():
         _absent("Fashion-MNIST", "apt install dataset-fashion-mnist")
     return folder
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    """Leave the garbage collector off: what it would have to free is a leak."""
+    gc.collect()
+    gc.freeze()  # so that only what is made here is looked through
+    gc.disable()
+    yield
+    gc.enable()
+    gc.unfreeze()

@@ -66,8 +66,11 @@ class Explanation:
         self.zeros = 0
         self.remarks: tuple[str, ...] = ()
         if not flow.reaches(x):
-            self._names = _of_both_sides(loss, x, names)
-            self.causes = tuple(why_none(loss, x, self._names))
+            causes = why_none(loss, x, names)
+            self._names = _of_both_sides(loss, x, names, causes)
+            if self._names is not names:
+                causes = why_none(loss, x, self._names)  # in words that name both sides
+            self.causes = tuple(causes)
             return
         total = flow.cotangents[x.number]
         self.gradient = total[()] if index is None else total[index]
@@ -205,9 +208,9 @@ def _wrapped(text: str) -> str:
     )
 
 
-def _of_both_sides(loss: Tensor, x: Tensor, names: Names) -> Names:
+def _of_both_sides(loss: Tensor, x: Tensor, names: Names, causes: list[Cause]) -> Names:
     """Take names from both sides of a cut: of the loss, and of what `x` leads to."""
-    for cause in why_none(loss, x, names)[:1]:
+    for cause in causes[:1]:
         if isinstance(cause.source, Tensor) and cause.source not in names:
             names = Names(loss, cause.source)
     return names if x in names else Names(loss, x)

@@ -9,7 +9,7 @@ from minigraph.arrays import frozen
 from minigraph.drawing.recording import Recording, Use
 from minigraph.graph import Graph
 from minigraph.notes import line_of
-from minigraph.sweep import _fitted, _leading_to, _seed, sweep
+from minigraph.sweep import fitted, leading_to, seed_of, sweep
 from minigraph.tensor import Tensor
 
 __all__ = ["Flow", "Names", "Sent", "line_after", "pulled"]
@@ -46,9 +46,9 @@ class Flow:
         self.tensors: dict[int, Tensor] = {}
         if not loss.requires_grad:
             return
-        seed = _seed(loss, seed, "explain")
+        seed = seed_of(loss, seed, "explain")
         seed = seed._array if type(seed) is Tensor else seed
-        if loss.number not in _leading_to(wanted, [loss]):
+        if loss.number not in leading_to(wanted, [loss]):
             return
         with np.errstate(all="ignore"):
             found = sweep([(loss, seed)], wanted, observer=self._observe)
@@ -80,7 +80,7 @@ def pulled(node: Tensor, slot: int, g: Any) -> Any:
         vjp = dict(node.formulas)[slot]
         values = map(frozen, node.values)
         part = vjp(g, frozen(node._array), *values, **node.attributes)
-        return _fitted(part, node, slot, type(g) is Tensor)
+        return fitted(part, node, slot, type(g) is Tensor)
 
 
 def line_after(tensor: Tensor) -> str:

@@ -151,16 +151,6 @@ def resident():
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.fixture
-def without_collector():
-    gc.collect()
-    gc.freeze()  # so that only what is made here is looked through
-    gc.disable()
-    yield
-    gc.enable()
-    gc.unfreeze()
-
-
 def run(training, steps):
     for i in range(steps):
         if i % 10 == 0:

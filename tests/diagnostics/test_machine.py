@@ -765,16 +765,6 @@ def no_tensor_is_left():
     gc.collect()  # Hypothesis makes cycles
 
 
-@pytest.fixture
-def without_collector():
-    gc.collect()
-    gc.freeze()  # so that only what is made here is looked through
-    gc.disable()
-    yield
-    gc.enable()
-    gc.unfreeze()
-
-
 @pytest.mark.usefixtures("without_collector")
 def test_every_gradient_is_right_or_refused_and_nothing_leaks():
     run_state_machine_as_test(

@@ -1,13 +1,11 @@
 """Of the checkpoint and the one before it, one is always whole."""
 
 import pytest
-from hypothesis import settings
 from train.victim import paths
 
 from minigraph.train import DamagedFile
 from minigraph.train.checkpoint import Checkpoint
-
-THOROUGH = settings.default.max_examples >= 1000
+from tests.counts import THOROUGH
 
 
 @pytest.fixture

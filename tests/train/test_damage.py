@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from train.damaging import damaged
 from train.victim import EPOCHS, TRAIN, VALID, make, paths, state, timeless
 
@@ -18,8 +17,8 @@ from minigraph.data import DataError, read_idx
 from minigraph.train import DamagedFile, OtherRun, fit, read_log
 from minigraph.train.checkpoint import Checkpoint
 from minigraph.train.log import written
+from tests.counts import THOROUGH
 
-THOROUGH = settings.default.max_examples >= 1000
 COPIES = 20_000 if THOROUGH else 400  # of each kind of file; there are five
 RESUMED = 3_000 if THOROUGH else 60  # with a damaged log, and with a damaged checkpoint
 MEMORY = 2**28

@@ -6,14 +6,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from train.victim import EPOCHS, TRAIN, VALID, make, paths, state
 
 from minigraph.files import write_synced, write_whole
 from minigraph.train import fit, read_log
 from minigraph.train.checkpoint import Checkpoint
-
-THOROUGH = settings.default.max_examples >= 1000
+from tests.counts import THOROUGH
 
 
 def train(folder, **options):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from train.victim import CASES, timeless
 
 from minigraph.train import read_log
+from tests.counts import THOROUGH
 
-THOROUGH = settings.default.max_examples >= 1000
 EVENTS = 55  # at least as many as a run has, see victim.Disturbed
 MILLISECONDS = 120  # about as long as a run takes
 

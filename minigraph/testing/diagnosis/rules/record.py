@@ -9,7 +9,7 @@ from minigraph.arrays import Array
 from minigraph.drawing.recording import Recording, is_number
 from minigraph.drawing.text import ATOM, Term, formula, operand
 from minigraph.graph import Graph
-from minigraph.sweep import _fitted
+from minigraph.sweep import fitted
 from minigraph.tensor import Tensor
 from minigraph.testing.diagnosis.causes.penalties import lambda_names
 from minigraph.testing.diagnosis.problems import Problem
@@ -90,7 +90,7 @@ class Record:
                     else:
                         part = instead(g)
                     part = part.data if isinstance(part, Tensor) else part
-                    part = _fitted(part, node, slot, False)
+                    part = fitted(part, node, slot, False)
                 except (ValueError, TypeError, IndexError, KeyError):
                     return None
                 number = node.inputs[slot].number
