@@ -8,6 +8,8 @@ training step of the 2-2-2 network, written by hand, takes 60 (`benchmarks/step.
 import inspect
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -221,11 +223,16 @@ def _compiled(op: "Op", parts: dict[str, str]) -> Callable[..., Any]:
         "_tick": tick,
         "_type": type,
     }
-    exec(_CALL.format(**parts), namespace)
+    exec(_code(_CALL.format(**parts)), namespace)
     call: Callable[..., Any] = namespace["call"]  # type: ignore[assignment]
     call.__name__ = call.__qualname__ = op.name
     call.__doc__ = op.__doc__
     return call
+
+
+@cache  # ops with inputs and attributes of the same names are written alike
+def _code(source: str) -> CodeType:
+    return compile(source, "<the call of an op>", "exec")
 
 
 class _ByFlow(dict[int, Pairs]):

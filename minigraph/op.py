@@ -31,7 +31,7 @@ class Kink(NamedTuple):
         ``gap(*inputs, **attributes)``: an array that is 0 exactly at a kink; its magnitude is
         the distance from it.
     jump : bool
-        Whether the value itself jumps there.
+        Whether the value itself jumps there, or its slope is infinite: differences say nothing.
 
     Examples
     --------

@@ -8,12 +8,12 @@ import numpy as np
 
 from minigraph.numpy_rules import RULES
 from minigraph.op import Op
-from minigraph.ops import elementwise, linalg, neural, reductions, shaping
+from minigraph.ops import elementwise, linalg, neural, reductions, shaping, trigonometry
 from minigraph.tensor import Tensor
 
 __all__ = ["TABLE"]
 
-_MODULES = (elementwise, linalg, reductions, shaping, neural)
+_MODULES = (elementwise, trigonometry, linalg, reductions, shaping, neural)
 
 # Every op that minigraph brings: documentation and tests are driven by it.
 TABLE: tuple[Op, ...] = tuple(
@@ -110,6 +110,8 @@ _METHODS: dict[str, Any] = {
     "__iand__": _in_place("&=", operator.iand),
     "__ior__": _in_place("|=", operator.ior),
     "__ixor__": _in_place("^=", operator.ixor),
+    "__divmod__": elementwise.divmod,
+    "__rdivmod__": _reflected(elementwise.divmod),
     "__neg__": elementwise.negative.call,
     "__pos__": elementwise.positive.call,
     "__abs__": elementwise.abs.call,
@@ -128,6 +130,7 @@ _METHODS: dict[str, Any] = {
     "max": reductions.max.call,
     "mean": reductions.mean.call,
     "min": reductions.min.call,
+    "round": elementwise.round.call,
     "reshape": _sizes_or_tuple(shaping.reshape, ()),
     "squeeze": shaping.squeeze.call,
     "sum": reductions.sum.call,

@@ -14,6 +14,7 @@ from minigraph.op import Kink, Op
 from minigraph.tensor import Tensor
 
 INF = float("inf")
+LN2 = math.log(2)
 
 # Arithmetic
 
@@ -125,12 +126,19 @@ def power(a: Operand, b: Operand) -> Tensor:
     return general_power(a, b)
 
 
+reciprocal = Op(np.reciprocal, x=lambda g, y, x: -g * y * y, texts={"x": "-{g} * {y} * {y}"})
 square = Op(np.square, x=lambda g, y, x: g * (2 * x), texts={"x": "{g} * (2 * {x})"})
 sqrt = Op(
     np.sqrt,
     x=lambda g, y, x: g / (2 * y),
     domain={"x": (0, INF)},
     texts={"x": "{g} / (2 * {y})"},
+)
+cbrt = Op(
+    np.cbrt,
+    x=lambda g, y, x: g / (3 * y * y),
+    kinks=[Kink("x = 0", "infinite", lambda x: x, jump=True)],
+    texts={"x": "{g} / (3 * {y} * {y})"},
 )
 
 # Exponentials and logarithms
@@ -144,8 +152,40 @@ log1p = Op(
     domain={"x": (-1, INF)},
     texts={"x": "{g} / (1 + {x})"},
 )
+exp2 = Op(np.exp2, x=lambda g, y, x: g * (LN2 * y), texts={"x": "{g} * (log(2) * {y})"})
+log2 = Op(
+    np.log2,
+    x=lambda g, y, x: g / (LN2 * x),
+    domain={"x": (0, INF)},
+    texts={"x": "{g} / (log(2) * {x})"},
+)
+log10 = Op(
+    np.log10,
+    x=lambda g, y, x: g / (math.log(10) * x),
+    domain={"x": (0, INF)},
+    texts={"x": "{g} / (log(10) * {x})"},
+)
 
-# Trigonometric and sigmoidal functions
+
+def _from(y: Any) -> Any:
+    """Give y, to be taken from its parts; 0 where it is -inf, the logarithm of nothing."""
+    return np.where(y == -INF, 0, y)
+
+
+logaddexp = Op(
+    np.logaddexp,
+    a=lambda g, y, a, b: g * np.exp(a - _from(y)),
+    b=lambda g, y, a, b: g * np.exp(b - _from(y)),
+    texts={"a": "{g} * exp({a} - {y})", "b": "{g} * exp({b} - {y})"},
+)
+logaddexp2 = Op(
+    np.logaddexp2,
+    a=lambda g, y, a, b: g * np.exp2(a - _from(y)),
+    b=lambda g, y, a, b: g * np.exp2(b - _from(y)),
+    texts={"a": "{g} * exp2({a} - {y})", "b": "{g} * exp2({b} - {y})"},
+)
+
+# Trigonometric and sigmoidal functions; `trigonometry` has more
 
 sin = Op(np.sin, x=lambda g, y, x: g * np.cos(x), texts={"x": "{g} * cos({x})"})
 cos = Op(np.cos, x=lambda g, y, x: -g * np.sin(x), texts={"x": "-{g} * sin({x})"})
@@ -193,6 +233,20 @@ remainder = Op(
     ],
     texts={"a": "{g}", "b": "-{g} * ({a} // {b})"},
 )
+fmod = Op(
+    np.fmod,
+    a=lambda g, y, a, b: g,
+    b=lambda g, y, a, b: -g * np.trunc(a / b),
+    kinks=[
+        Kink(
+            "a is a multiple of b",
+            "that within a period",
+            lambda a, b: np.minimum(np.abs(a % b), np.abs(b - a % b)),
+            jump=True,
+        )
+    ],
+    texts={"a": "{g}", "b": "-{g} * trunc({a} / {b})"},
+)
 
 # Functions with kinks: what is taken there is written in the declaration
 
@@ -216,6 +270,12 @@ abs = Op(
     kinks=[Kink("x = 0", "0", lambda x: x)],
     texts={"x": "{g} * sign({x})"},
 )
+fabs = Op(
+    np.fabs,
+    x=lambda g, y, x: g * np.sign(x),
+    kinks=[Kink("x = 0", "0", lambda x: x)],
+    texts={"x": "{g} * sign({x})"},
+)
 maximum = Op(
     np.maximum,
     a=lambda g, y, a, b: np.where(a > b, g, np.where(a == b, g / 2, 0)),
@@ -236,6 +296,16 @@ minimum = Op(
         "b": "where({b} < {a}, {g}, where({a} == {b}, {g} / 2, 0))",
     },
 )
+
+
+def fmax(a: Operand, b: Operand) -> Tensor:
+    """Choose the larger entry; where one is NaN, the other."""
+    return maximum(where(a != a, b, a), where(b != b, a, b))
+
+
+def fmin(a: Operand, b: Operand) -> Tensor:
+    """Choose the smaller entry; where one is NaN, the other."""
+    return minimum(where(a != a, b, a), where(b != b, a, b))
 
 
 def clip(x: Operand, min: Operand | None = None, max: Operand | None = None) -> Tensor:
@@ -287,6 +357,43 @@ where = Op(
     texts={"a": "where({condition}, {g}, 0)", "b": "where({condition}, 0, {g})"},
 )
 
+
+def nan_to_num(
+    x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None
+) -> Tensor:
+    """Replace NaN and infinite entries; a gradient flows to the others."""
+    if x.dtype.kind != "f":
+        return positive(x)
+    widest = float(np.finfo(x.dtype).max)
+    y = where(x != x, nan, x)
+    y = where(x == INF, widest if posinf is None else posinf, y)
+    return where(x == -INF, -widest if neginf is None else neginf, y)
+
+
+def copysign(a: Operand, b: Any) -> Tensor:
+    """Give `a` the sign of `b`, which may be that of -0.0."""
+    number = isinstance(b, int | float)  # which leaves the dtype to a
+    return fabs(a) * (math.copysign(1, b) if number else unit_sign(b))
+
+
+def divmod(a: Operand, b: Operand) -> tuple[Tensor, Tensor]:
+    """Divide with remainder: ``a // b, a % b``."""
+    return floor_divide(a, b), remainder(a, b)
+
+
+def modf(x: Operand) -> tuple[Tensor, Tensor]:
+    """Split into a fraction, with the slope of `x`, and a whole number of the same sign."""
+    whole = trunc(x)
+    return x - whole, whole
+
+
+def real(x: Any) -> Tensor:
+    """Give `x` itself: all Tensors are real."""
+    return positive(x)
+
+
+conjugate = real
+
 # Constants by rule: piecewise constant functions have no useful derivative, and what they give
 # carries none. (`sign` has a slope nowhere; `abs` is what people mean.)
 
@@ -310,3 +417,24 @@ bitwise_and = Op(np.bitwise_and, a=None, b=None, symbol="&")
 bitwise_or = Op(np.bitwise_or, a=None, b=None, symbol="|")
 bitwise_xor = Op(np.bitwise_xor, a=None, b=None, symbol="^")
 invert = Op(np.invert, x=None, symbol="~")
+
+
+def _unit_sign(x):
+    """Give -1 where the sign bit is set, and 1 elsewhere."""
+    return np.copysign(np.ones_like(x), x)
+
+
+def _round(x, *, decimals=0):
+    """Round to a number of decimals."""
+    return np.round(x, decimals)
+
+
+def _heaviside(x, y):
+    """Give 0 for negative x, 1 for positive, and y for 0."""
+    return np.heaviside(x, y)
+
+
+unit_sign = Op(_unit_sign, x=None, name="unit_sign")
+round = Op(_round, x=None, name="round")
+heaviside = Op(_heaviside, x=None, y=None, name="heaviside", broadcasts=True)
+fix = trunc

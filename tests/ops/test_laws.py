@@ -271,7 +271,8 @@ def vocabulary(inputs):
     z = inputs.get("z", np.ones((1, 1)))
     return {
         "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "sign": np.sign,
-        "abs": np.abs, "sum": np.sum, "where": np.where,
+        "abs": np.abs, "sum": np.sum, "where": np.where, "sqrt": np.sqrt, "trunc": np.trunc,
+        "cosh": np.cosh, "sinh": np.sinh, "exp2": np.exp2, "pi": np.pi,
         "sigmoid": plain.sigmoid, "softmax": plain.softmax, "softmax_nll": plain.softmax_nll,
         "onehot": lambda t: np.eye(z.shape[1])[t],
         "n": len(z),
