@@ -8,12 +8,26 @@ import numpy as np
 
 from minigraph.numpy_rules import RULES
 from minigraph.op import Op
-from minigraph.ops import elementwise, linalg, neural, reductions, shaping, trigonometry
+from minigraph.ops import (
+    elementwise,
+    linalg,
+    neural,
+    products,
+    rearranging,
+    reductions,
+    selecting,
+    shaping,
+    statistics,
+    trigonometry,
+)
 from minigraph.tensor import Tensor
 
 __all__ = ["TABLE"]
 
-_MODULES = (elementwise, trigonometry, linalg, reductions, shaping, neural)
+_MODULES = (
+    elementwise, trigonometry, linalg, reductions, shaping, selecting, neural, products,
+    rearranging, statistics,
+)  # fmt: skip
 
 # Every op that minigraph brings: documentation and tests are driven by it.
 TABLE: tuple[Op, ...] = tuple(
@@ -39,6 +53,11 @@ def _where(condition: Any, *branches: Any) -> Any:
 
 
 RULES[np.clip], RULES[np.where] = _clip, _where
+RULES[np.linalg.diagonal] = lambda x, *, offset=0: selecting.diagonal(x, offset, -2, -1)
+RULES[np.linalg.trace] = lambda x, *, offset=0: selecting.trace(x, offset, -2, -1)
+for _name in ("cross", "matmul", "matrix_norm", "matrix_transpose", "norm", "outer", "tensordot",
+              "vecdot", "vector_norm"):  # fmt: skip
+    RULES[getattr(np.linalg, _name)] = getattr(linalg, _name, None) or RULES[getattr(np, _name)]
 
 # Python's operators: the written-out call itself, not a method around it.
 _OPERATORS: dict[str, Callable[..., Any]] = {
@@ -130,7 +149,23 @@ _METHODS: dict[str, Any] = {
     "max": reductions.max.call,
     "mean": reductions.mean.call,
     "min": reductions.min.call,
+    "argpartition": selecting.argpartition,
+    "argsort": selecting.argsort.call,
+    "compress": lambda self, condition, axis=None: selecting.compress(condition, self, axis),
+    "conj": elementwise.conjugate,
+    "conjugate": elementwise.conjugate,
+    "cumprod": reductions.cumprod,
+    "cumsum": reductions.cumsum.call,
+    "diagonal": selecting.diagonal,
+    "flatten": rearranging.ravel,
+    "prod": reductions.prod.call,
+    "ravel": rearranging.ravel,
+    "repeat": rearranging.repeat,
     "round": elementwise.round.call,
+    "std": statistics.std,
+    "take": selecting.take,
+    "trace": selecting.trace,
+    "var": statistics.var,
     "reshape": _sizes_or_tuple(shaping.reshape, ()),
     "squeeze": shaping.squeeze.call,
     "sum": reductions.sum.call,

@@ -1,5 +1,6 @@
 """Linear algebra: the matrix product, by every shape rule of NumPy's."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,9 @@ from minigraph.arrays import array_of
 from minigraph.errors import mismatch
 from minigraph.methods import Operand
 from minigraph.op import Op
+from minigraph.ops import reductions
+from minigraph.ops.elementwise import INF, abs
+from minigraph.ops.reductions import Axis
 from minigraph.tensor import Tensor
 
 matrix_product = Op(
@@ -76,22 +80,22 @@ def _with_vectors(a: Any, b: Any) -> Tensor:
 
 
 def dot(a: Operand, b: Operand) -> Tensor:
-    """Multiply as `numpy.dot` does, for up to two axes: scalars, vectors, matrices.
+    """Multiply as `numpy.dot` does.
 
     Parameters
     ----------
     a, b : array_like
-        Of at most two axes.
 
     Returns
     -------
     Tensor
-        ``a * b`` where one is a scalar, `matmul` otherwise.
+        ``a * b`` where one is a scalar; `matmul` of vectors and matrices; of more axes, the sum
+        over the last axis of `a` and the last but one of `b`.
 
     Raises
     ------
     ValueError
-        If an operand has more axes, or the inner sizes differ.
+        If the inner sizes differ.
 
     Examples
     --------
@@ -100,8 +104,92 @@ def dot(a: Operand, b: Operand) -> Tensor:
     11.0
     """
     left, right = _with_shape(a, "dot: a"), _with_shape(b, "dot: b")
+    if left.ndim == 0 or right.ndim == 0:
+        return left * right
     if left.ndim > 2 or right.ndim > 2:
-        raise ValueError(
-            f"dot: {left.shape} and {right.shape}: up to two axes; use matmul for stacks"
-        )
-    return left * right if left.ndim == 0 or right.ndim == 0 else matmul(left, right)
+        return tensordot(left, right, (-1, -2 if right.ndim > 1 else -1))
+    return matmul(left, right)
+
+
+def tensordot(a: Operand, b: Operand, axes: Any = 2) -> Tensor:
+    """Sum products over axes of `a` and of `b`: one product of matrices.
+
+    Parameters
+    ----------
+    a, b : array_like
+    axes : int or pair of axes
+        How many of the last axes of `a` and the first of `b`, or which of each.
+
+    Returns
+    -------
+    Tensor
+        With the other axes of `a`, then those of `b`.
+
+    Raises
+    ------
+    ValueError
+        If the sizes along these axes differ.
+    """
+    left, right = _with_shape(a, "tensordot: a"), _with_shape(b, "tensordot: b")
+    if np.ndim(axes) == 0:
+        axes = (range(left.ndim - axes, left.ndim), range(axes))
+    summed = [[int(i) % x.ndim for i in np.atleast_1d(w)] for x, w in zip((left, right), axes)]
+    if [left.shape[i] for i in summed[0]] != [right.shape[i] for i in summed[1]]:
+        raise ValueError(f"tensordot: {left.shape}, {right.shape}: sizes differ along axes {axes}")
+    kept = [[i for i in range(x.ndim) if i not in s] for x, s in zip((left, right), summed)]
+    n, m = ([x.shape[i] for i in k] for x, k in zip((left, right), kept))
+    size = math.prod([left.shape[i] for i in summed[0]])
+    rows = np.transpose(left, kept[0] + summed[0]).reshape(math.prod(n), size)
+    columns = np.transpose(right, summed[1] + kept[1]).reshape(size, math.prod(m))
+    return matmul(rows, columns).reshape(n + m)
+
+
+# Norms
+
+
+def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Compute the norm of vectors or matrices, by the rules of `numpy.linalg.norm`."""
+    x = _with_shape(x, "norm: x")
+    if ord is None:
+        return reductions.norm(x, axis=axis, keepdims=keepdims)
+    axes = range(x.ndim) if axis is None else np.atleast_1d(axis).tolist()
+    if len(axes) == 1:
+        return vector_norm(x, axis=axes[0], keepdims=keepdims, ord=ord)
+    if len(axes) != 2:
+        raise ValueError(f"norm: {x.shape}, ord={ord}, axis={axis}: one axis or two are meant")
+    row, column = [i % x.ndim for i in axes]
+    return _of_matrices(x, ord, row, column, keepdims)
+
+
+def vector_norm(x: Any, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Tensor:
+    """Compute (Σ |x|ᵖ)^(1/p) along the axes; the largest or smallest |x| for p = ∞ or -∞."""
+    where: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
+    x = _with_shape(x, "norm: x")
+    if ord in (None, 2):
+        return reductions.norm(x, **where)
+    if ord in (INF, -INF):
+        return (reductions.max if ord > 0 else reductions.min)(abs(x), **where)
+    if ord == 0:
+        return reductions.sum((x != 0).astype(x.dtype), **where)
+    if isinstance(ord, str):
+        raise ValueError(f"norm: ord={ord!r} is no norm of vectors")
+    total = reductions.sum(abs(x) if ord == 1 else abs(x) ** ord, **where)
+    return total if ord == 1 else total ** (1 / ord)
+
+
+def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
+    """Compute the norm of the matrices of the last two axes; see `norm`."""
+    x = _with_shape(x, "norm: x")
+    return _of_matrices(x, ord, x.ndim - 2, x.ndim - 1, keepdims)
+
+
+def _of_matrices(x: Any, ord: Any, row: int, column: int, keepdims: bool) -> Tensor:
+    if ord in (None, "fro"):
+        return reductions.norm(x, axis=(row, column), keepdims=keepdims)
+    if ord not in (1, -1, INF, -INF):
+        raise TypeError(f"norm: ord={ord!r} of matrices has no rule in minigraph; 1, inf, 'fro' do")
+    along, across = (row, column) if ord in (1, -1) else (column, row)
+    lines = reductions.sum(abs(x), axis=along, keepdims=True)
+    extremum = reductions.max if ord > 0 else reductions.min
+    y = extremum(lines, axis=across, keepdims=True)
+    return y if keepdims else np.squeeze(y, (row, column))

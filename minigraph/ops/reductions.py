@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from minigraph.op import Kink, Op
+from minigraph.tensor import Tensor
 
 Axis = int | tuple[int, ...] | None
 
@@ -59,6 +60,83 @@ mean = Op(
 )
 
 
+def rows_of(x: Any, axis: Axis) -> Any:
+    """Put the axes last, as one; `back_from_rows` undoes it."""
+    order, sizes = _order(x, axis)
+    return np.transpose(x, order).reshape(*sizes, x.size // (math.prod(sizes) or 1))
+
+
+def back_from_rows(rows: Any, x: Any, axis: Axis) -> Any:
+    """Give the entries of `rows` the places that those of `x` had before `rows_of`."""
+    order, _ = _order(x, axis)
+    y = rows.reshape([x.shape[i] for i in order])
+    return np.transpose(y, [order.index(i) for i in range(x.ndim)])
+
+
+def _order(x: Any, axis: Axis) -> tuple[list[int], list[int]]:
+    """Give the axes with those of `axis` at the end, and the sizes of the others."""
+    axes = range(x.ndim) if axis is None else np.atleast_1d(axis) % (x.ndim or 1)
+    last = [int(i) for i in axes if x.ndim]
+    kept = [i for i in range(x.ndim) if i not in last]
+    return kept + last, [x.shape[i] for i in kept]
+
+
+def _prod(x, *, axis=None, keepdims=False):
+    """Multiply the entries along the axes."""
+    return np.prod(x, axis=axis, keepdims=keepdims)
+
+
+def _others(x: Any, axis: Axis) -> Any:
+    """Multiply, for each entry, all the others: those before it by those after it.
+
+    Nothing is divided, so an entry may be 0, and the derivative of this is right there too.
+    """
+    rows = rows_of(x, axis)
+    one = np.ones_like(rows[..., :1])
+    before = running_product(np.concatenate([one, rows[..., :-1]], axis=-1))
+    after = running_product(np.concatenate([one, rows[..., :0:-1]], axis=-1))[..., ::-1]
+    return back_from_rows(before * after, x, axis)
+
+
+def running_product(rows: Any) -> Any:
+    """Multiply each entry of the last axis by all before it: by the next, by the next two, ..."""
+    step = 1
+    while step < rows.shape[-1]:
+        rows = np.concatenate([rows[..., :step], rows[..., step:] * rows[..., :-step]], axis=-1)
+        step *= 2
+    return rows
+
+
+prod = Op(
+    _prod,
+    x=lambda g, y, x, axis, keepdims: put_back(g, x, axis, keepdims) * _others(x, axis),
+    name="prod",
+    texts={"x": "{g} * others({x})"},
+)
+
+
+def _norm(x, *, axis=None, keepdims=False):
+    """Compute the length √Σ x² along the axes."""
+    return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
+
+
+norm = Op(
+    _norm,
+    x=lambda g, y, x, axis, keepdims: put_back(g / np.where(y == 0, 1, y), x, axis, keepdims) * x,
+    name="norm",
+    kinks=[
+        Kink(
+            "all entries are 0",
+            "0",
+            lambda x, axis=None, keepdims=False: np.broadcast_to(
+                _norm(x, axis=axis, keepdims=True), x.shape
+            ),
+        )
+    ],
+    texts={"x": "{g} / where({y} == 0, 1, {y}) * {x}"},
+)
+
+
 def _share(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """Give the cotangent of an extremum to the entries that reach it, in equal parts."""
     reached = (x == put_back(y, x, axis, keepdims)).astype(x.dtype)
@@ -67,10 +145,7 @@ def _share(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
 
 def _lead(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
     """Distance between the two largest entries along the axes: 0 where they tie."""
-    kept = [i for i in range(x.ndim) if axis is not None and i not in np.atleast_1d(axis) % x.ndim]
-    rows = np.transpose(x, kept + [i for i in range(x.ndim) if i not in kept])
-    sizes = [x.shape[i] for i in kept]
-    rows = rows.reshape(*sizes, math.prod(x.shape) // (math.prod(sizes) or 1))
+    rows = rows_of(x, axis)
     top = np.sort(rows, axis=-1)[..., -2:]
     return top[..., -1] - top[..., 0] if rows.shape[-1] > 1 else np.inf
 
@@ -130,6 +205,29 @@ logsumexp = Op(
     name="logsumexp",
     texts={"x": "{g} * exp({x} - {y})"},
 )
+
+# Running sums and products
+
+
+def _cumsum(x, *, axis=None):
+    """Add up the entries along an axis, or of the flat form, and keep each sum on the way."""
+    return np.cumsum(x, axis=axis)
+
+
+cumsum = Op(
+    _cumsum,
+    x=lambda g, y, x, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis).reshape(x.shape),
+    name="cumsum",
+    texts={"x": "flip(cumsum(flip({g}))).reshape({x}.shape)"},
+)
+
+
+def cumprod(x: Any, axis: int | None = None) -> Tensor:
+    """Multiply the entries along an axis, or of the flat form, and keep each product on the way."""
+    if axis is None:
+        x, axis = np.reshape(x, -1), 0
+    return np.swapaxes(running_product(np.swapaxes(x, axis, -1)), axis, -1)
+
 
 # Constants by rule: places and truth values carry no gradient.
 

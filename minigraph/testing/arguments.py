@@ -139,6 +139,7 @@ _ATTRIBUTES: dict[str, Callable[[Shape], st.SearchStrategy[Any]]] = {
     "broadcast_to.shape": lambda shape: st.sampled_from(
         [shape, (2, *shape), (1, *shape), (2, 1, *shape)]
     ),
+    "cumsum.axis": lambda shape: st.none() | _axis(shape),
     "expand_dims.axis": _new_axis,
     "stack.axis": _new_axis,
     "squeeze.axis": lambda shape: st.sampled_from(
@@ -172,6 +173,30 @@ def _matrix(min_side: int) -> st.SearchStrategy[Sequence[Shape]]:
     return st.tuples(st.integers(1, 4), st.integers(1, 4)).map(lambda shape: [shape])
 
 
+_SUMS = ("i->i", "ij->ji", "i,i->", "ij,j->i", "ij,ij->ij", "i,j->ij", "ij,jk->ki", "bij,bjk->bik",
+         "i,i,i->i", "ij,jk,k->i", "i,ij,j->")  # fmt: skip
+
+
+@st.composite
+def _contracted(draw: Draw, min_side: int) -> list[Shape]:
+    """Draw shapes for one of the sums."""
+    left, _ = draw(st.sampled_from(_SUMS)).split("->")
+    letters = {c: draw(st.integers(min_side, 3)) for c in "bijk"}
+    return [tuple(letters[c] for c in term) for term in left.split(",")]
+
+
+def _subscripts(*sizes: Shape) -> st.SearchStrategy[Any]:
+    """Draw one of the sums that arrays of these shapes allow."""
+
+    def fits(text: str) -> bool:
+        terms = text.partition("->")[0].split(",")
+        pairs = [p for term, shape in zip(terms, sizes) for p in zip(term, shape)]
+        return [*map(len, terms)] == [*map(len, sizes)] and len(set(pairs)) == len(dict(pairs))
+
+    fitting = [text for text in _SUMS if fits(text)] or [_SUMS[0]]
+    return st.sampled_from(fitting).map(lambda text: ([], {"subscripts": text}))
+
+
 _SIZES: dict[str, Callable[[int], st.SearchStrategy[Sequence[Shape]]]] = {
     "concatenate": _joined,
     "stack": lambda min_side: shapes(min_side=min_side).flatmap(
@@ -179,6 +204,7 @@ _SIZES: dict[str, Callable[[int], st.SearchStrategy[Sequence[Shape]]]] = {
     ),
     "getitem": lambda min_side: shapes(min_side=min_side).map(lambda shape: [shape]),
     "scatter": lambda min_side: shapes(min_side=1).filter(len).map(lambda shape: [shape]),
+    "einsum": _contracted,
     "softmax_nll": _matrix,
     "softmax_error": lambda min_side: _matrix(1).map(lambda sizes: [*sizes, (sizes[0][0], 1)]),
     "spread": lambda min_side: shapes(max_dims=2, min_side=min_side).map(lambda shape: [shape]),
@@ -216,6 +242,7 @@ def _labels(logits: Shape, *rest: Shape) -> st.SearchStrategy[Any]:
 
 _CONSTANTS: dict[str, Callable[..., st.SearchStrategy[tuple[list[Any], dict[str, Any]]]]] = {
     "concatenate": _joint,
+    "einsum": _subscripts,
     "getitem": _index,
     "scatter": lambda shape: places(3, shape[0]).map(
         lambda drawn: ([np.zeros((3, *shape[1:])), drawn], {"index": ("array",)})

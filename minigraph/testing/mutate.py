@@ -23,6 +23,9 @@ EQUIVALENT = {
     ("getitem", "input 0", "y for input 0"): (
         "scatter reads only the shape and the dtype of x; y has the same, where it can stand for x"
     ),
+    ("norm", "x", "x and y swapped"): (
+        "they are of one shape only where nothing is summed, so that y is |x| and y / x is x / y"
+    ),
     ("sinc", "x", "less: or equal"): "at |x| = 0.001 both sides are the slope, to the last digits",
     ("elastic_net", "w", "l1 and s swapped"): _FACTORS,
     ("elastic_net", "w", "l2 and w swapped"): _FACTORS,

@@ -211,6 +211,7 @@ _ADJOINTS = {"spread", "scatter", "softmax_error"}
 # How many variables they take, where that is not the number of their inputs
 _OPERANDS = {
     "concatenate": 2,
+    "einsum": 2,
     "getitem": 1,
     "l1_penalty": 1,
     "softmax_nll": 1,

@@ -151,6 +151,7 @@ def check_op(op: Op, error: Exception, *expected: str) -> None:
 
 def required(op: Op) -> dict[str, Any]:
     usual = {"shape": (-1,), "axis": 0, "axis1": 0, "axis2": 0, "exponent": 2, "base": 2}
+    usual |= {"subscripts": "i,i->", "kth": 0}
     usual |= {"dtype": np.float32, "keepdims": False, "index": (0,)}
     return {name: usual[name] for name in op.defaults if name in usual}
 
