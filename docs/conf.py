@@ -13,6 +13,7 @@ sys.path.insert(2, str(Path(__file__).parents[1] / "demos"))  # and as scripts
 
 import answers_table
 import mistakes_table
+import numpy_table
 import ops_table
 import pictures
 
@@ -41,6 +42,8 @@ numpydoc_show_class_members = False
 def _complete(app: object, name: str, source: list[str]) -> None:
     if name == "ops":
         source[0] = ops_table.filled(source[0])
+    if name == "numpy-functions":
+        source[0] = numpy_table.filled(source[0])
     if name == "what-is-wrong-with-my-backprop":
         source[0] = mistakes_table.filled(source[0])
     if name == "homework-answered":

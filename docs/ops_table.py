@@ -11,6 +11,9 @@ MARK = "<!-- table: {} -->"
 TITLES = {
     "elementwise": "Elementwise",
     "linalg": "Linear algebra",
+    "trigonometry": "Trigonometric and hyperbolic functions",
+    "products": "Sums of products",
+    "selecting": "Places",
     "reductions": "Reductions",
     "shaping": "Shaping",
     "neural": "Networks",
@@ -19,6 +22,7 @@ TITLES = {
 # Adjoints and ops of any number of inputs have no texts: here in words.
 WORDS = {
     "concatenate": "each input: its own part of `g`",
+    "einsum": "each input: `einsum` of `g` and the other inputs",
     "stack": "each input: its own part of `g`",
     "getitem": "x: `g` put back where it was taken from, into zeros; repeated places add up",
     "scatter": "g: taken from the same places",

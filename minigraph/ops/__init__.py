@@ -40,6 +40,7 @@ for _module in _MODULES:
         if callable(_rule) and callable(getattr(np, _name, None)):
             RULES[getattr(np, _name)] = _rule
 RULES[np.amax], RULES[np.amin] = reductions.max, reductions.min
+RULES[np.around] = elementwise.round
 
 
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:

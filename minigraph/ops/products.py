@@ -22,6 +22,8 @@ from minigraph.tensor import Tensor
 
 def _einsum(*arrays, subscripts):
     """Multiply entries by their indices, and sum over those that the result does not have."""
+    if not isinstance(subscripts, str):
+        raise TypeError(f"subscripts is text like 'ij,jk->ik', not {subscripts!r}")
     return np.einsum(subscripts, *arrays, optimize=True)
 
 

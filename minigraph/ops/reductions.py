@@ -93,8 +93,8 @@ def _others(x: Any, axis: Axis) -> Any:
     """
     rows = rows_of(x, axis)
     one = np.ones_like(rows[..., :1])
-    before = running_product(np.concatenate([one, rows[..., :-1]], axis=-1))
-    after = running_product(np.concatenate([one, rows[..., :0:-1]], axis=-1))[..., ::-1]
+    before = np.concatenate([one, running_product(rows[..., :-1])], axis=-1)
+    after = np.concatenate([running_product(rows[..., :0:-1])[..., ::-1], one], axis=-1)
     return back_from_rows(before * after, x, axis)
 
 

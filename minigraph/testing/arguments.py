@@ -139,6 +139,7 @@ _ATTRIBUTES: dict[str, Callable[[Shape], st.SearchStrategy[Any]]] = {
     "broadcast_to.shape": lambda shape: st.sampled_from(
         [shape, (2, *shape), (1, *shape), (2, 1, *shape)]
     ),
+    "prod.axis": lambda shape: _axes(shape) | _axis(shape),
     "cumsum.axis": lambda shape: st.none() | _axis(shape),
     "expand_dims.axis": _new_axis,
     "stack.axis": _new_axis,
@@ -174,14 +175,19 @@ def _matrix(min_side: int) -> st.SearchStrategy[Sequence[Shape]]:
 
 
 _SUMS = ("i->i", "ij->ji", "i,i->", "ij,j->i", "ij,ij->ij", "i,j->ij", "ij,jk->ki", "bij,bjk->bik",
-         "i,i,i->i", "ij,jk,k->i", "i,ij,j->")  # fmt: skip
+         "ij,jk,ki->k", "ij,jk,k->i", "i,ij,j->")  # fmt: skip
 
 
 @st.composite
 def _contracted(draw: Draw, min_side: int) -> list[Shape]:
     """Draw shapes for one of the sums."""
     left, _ = draw(st.sampled_from(_SUMS)).split("->")
-    letters = {c: draw(st.integers(min_side, 3)) for c in "bijk"}
+    size = st.integers(min_side, 3)
+    letters: dict[str, Any] = dict.fromkeys(
+        "bijk", draw(size)
+    )  # of equal shapes, one can stand for another
+    if draw(st.booleans()):
+        letters = {c: draw(size) for c in "bijk"}
     return [tuple(letters[c] for c in term) for term in left.split(",")]
 
 
@@ -197,6 +203,12 @@ def _subscripts(*sizes: Shape) -> st.SearchStrategy[Any]:
     return st.sampled_from(fitting).map(lambda text: ([], {"subscripts": text}))
 
 
+def _sheets(min_side: int) -> st.SearchStrategy[Sequence[Shape]]:
+    """Draw any shape, and often one whose axes can be told apart."""
+    sheets = hnp.array_shapes(min_dims=2, min_side=2, max_side=4, max_dims=3)
+    return (shapes(min_side=min_side) | sheets).map(lambda shape: [shape])
+
+
 _SIZES: dict[str, Callable[[int], st.SearchStrategy[Sequence[Shape]]]] = {
     "concatenate": _joined,
     "stack": lambda min_side: shapes(min_side=min_side).flatmap(
@@ -205,6 +217,7 @@ _SIZES: dict[str, Callable[[int], st.SearchStrategy[Sequence[Shape]]]] = {
     "getitem": lambda min_side: shapes(min_side=min_side).map(lambda shape: [shape]),
     "scatter": lambda min_side: shapes(min_side=1).filter(len).map(lambda shape: [shape]),
     "einsum": _contracted,
+    "prod": _sheets,
     "softmax_nll": _matrix,
     "softmax_error": lambda min_side: _matrix(1).map(lambda sizes: [*sizes, (sizes[0][0], 1)]),
     "spread": lambda min_side: shapes(max_dims=2, min_side=min_side).map(lambda shape: [shape]),

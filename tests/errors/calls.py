@@ -125,7 +125,7 @@ MATRICES: list[Row] = [
     ("mg.matmul(a, a)", ValueError, "matmul: (2, 3) @ (2, 3)|3 and 2 differ|.T?"),
     ("mg.matmul(x)", TypeError, "matmul()|missing|'b'"),
     ("Tensor(np.ones((2, 3, 4))) @ np.ones((3, 4, 5))", ValueError, f"matmul|{BROADCAST}"),
-    ("mg.dot(np.ones((1, 1, 1)), x)", ValueError, "dot: (1, 1, 1)|up to two axes|use matmul"),
+    ("mg.dot(np.ones((1, 1, 1)), x)", ValueError, "dot: (1, 1, 1), (2, 3)|sizes differ"),
     ("mg.dot(x, None)", TypeError, f"dot: b|None|{KINDS}"),
     ("mg.linear(z, w, v)", ValueError, "linear: (3, 2) @ (4, 2) + (3,)|2 and 4 differ|w.T?"),
     ("mg.linear(w.T, w, v)", ValueError, f"linear: (2, 4) @ (4, 2) + (3,)|{BROADCAST}"),
