@@ -82,13 +82,11 @@ def _sinc(x):
     return np.sinc(x)
 
 
-NEAR = 1e-3  # below, (cos πx - sinc x) / x has lost half its digits; two terms of its series do
-
-
 def _slope_of_sinc(y, x):
     """Compute (cos πx - sinc x) / x."""
-    near = np.abs(x) < NEAR
-    series = x * (math.pi**4 / 30 * (x * x) - math.pi**2 / 3)
+    near = np.abs(x) < float(np.finfo(x.dtype).eps) ** (1 / 7)  # where the difference loses digits
+    z = math.pi**2 * (x * x)
+    series = -(math.pi**2) * x * (1 / 3 - z * (1 / 30 - z / 840))
     return np.where(near, series, (np.cos(math.pi * x) - y) / np.where(near, 1, x))
 
 
@@ -96,7 +94,7 @@ sinc = Op(
     _sinc,
     x=lambda g, y, x: g * _slope_of_sinc(y, x),
     name="sinc",
-    texts={"x": "{g} * (cos(pi * {x}) - {y}) / {x}"},
+    texts={"x": "{g} * where({x} == 0, 0, (cos(pi * {x}) - {y}) / where({x} == 0, 1, {x}))"},
 )
 
 

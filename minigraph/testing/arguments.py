@@ -183,9 +183,8 @@ def _contracted(draw: Draw, min_side: int) -> list[Shape]:
     """Draw shapes for one of the sums."""
     left, _ = draw(st.sampled_from(_SUMS)).split("->")
     size = st.integers(min_side, 3)
-    letters: dict[str, Any] = dict.fromkeys(
-        "bijk", draw(size)
-    )  # of equal shapes, one can stand for another
+    # Half of them have equal shapes, where one can be taken for another.
+    letters: dict[str, Any] = dict.fromkeys("bijk", draw(size))
     if draw(st.booleans()):
         letters = {c: draw(size) for c in "bijk"}
     return [tuple(letters[c] for c in term) for term in left.split(",")]

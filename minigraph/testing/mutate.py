@@ -26,7 +26,11 @@ EQUIVALENT = {
     ("norm", "x", "x and y swapped"): (
         "they are of one shape only where nothing is summed, so that y is |x| and y / x is x / y"
     ),
-    ("sinc", "x", "less: or equal"): "at |x| = 0.001 both sides are the slope, to the last digits",
+    (
+        "sinc",
+        "x",
+        "less: or equal",
+    ): "at its limit of |x| both sides are the slope",
     ("elastic_net", "w", "l1 and s swapped"): _FACTORS,
     ("elastic_net", "w", "l2 and w swapped"): _FACTORS,
     ("elastic_net", "l1", "s and w swapped"): _FACTORS,

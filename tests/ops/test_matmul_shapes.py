@@ -56,9 +56,9 @@ def test_dot_follows_numpy_up_to_two_axes(a, b):
         np.testing.assert_allclose(g.data, slope, rtol=0, atol=1e-12)
 
 
-def test_dot_of_stacks_says_to_use_matmul():
-    with pytest.raises(ValueError, match="matmul"):
-        mg.dot(mg.Tensor(np.ones((2, 2, 2))), np.ones((2, 2)))
+def test_dot_of_stacks_sums_over_the_last_axis_and_the_last_but_one():
+    a, b = np.arange(24.0).reshape(2, 3, 4), np.arange(40.0).reshape(5, 4, 2)
+    assert np.array_equal(mg.dot(mg.Tensor(a), b).data, np.dot(a, b))
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 3), (4, 2, 3)], ids=str)
