@@ -1,8 +1,9 @@
 """minigraph: automatic differentiation that people can read, draw and trust."""
 
-from minigraph import data, nn, optim, pickling, testing, train  # noqa: F401 (pickling: once loaded)
-from minigraph.diagnostics import Explanation, Explanations, Memory, debug, explain, memory
-from minigraph.drawing import Drawing, Steps, draw, steps
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from minigraph import pickling  # noqa: F401 (once loaded, tensors and ops can be pickled)
 from minigraph.errors import NonFiniteError, WriteError
 from minigraph.graph import Graph
 from minigraph.modes import enable_grad, no_grad, scope
@@ -72,7 +73,6 @@ from minigraph.ops.shaping import (
     transpose,
 )  # fmt: skip
 from minigraph.recomputing import checkpoint
-from minigraph.saving import load, save
 from minigraph.sweep import grad
 from minigraph.tensor import Tensor
 from minigraph.transforms import (
@@ -86,6 +86,12 @@ from minigraph.transforms import (
     value_and_grad,
     vjp,
 )  # fmt: skip
+
+if TYPE_CHECKING:
+    from minigraph import data, nn, optim, testing, train
+    from minigraph.diagnostics import Explanation, Explanations, Memory, debug, explain, memory
+    from minigraph.drawing import Drawing, Steps, draw, steps
+    from minigraph.saving import load, save
 
 __all__ = [
     "Drawing",
@@ -196,3 +202,26 @@ __all__ = [
 ]  # fmt: skip
 
 __version__ = "0.1.0"
+
+# What stands around the engine is imported when it is first asked for: `import minigraph` takes
+# little more time than `import numpy`.
+_LATER = {
+    "diagnostics": ("Explanation", "Explanations", "Memory", "debug", "explain", "memory"),
+    "drawing": ("Drawing", "Steps", "draw", "steps"),
+    "saving": ("load", "save"),
+}
+_HOMES = {name: f"minigraph.{module}" for module, names in _LATER.items() for name in names}
+_MODULES = ("data", "nn", "optim", "testing", "train")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"minigraph.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'minigraph' has no attribute {name!r}")
+    globals()[name] = found = getattr(import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

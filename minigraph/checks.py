@@ -1,15 +1,13 @@
 """Arguments that are not what was expected: named, shown, and what is expected instead."""
 
-import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minigraph.arrays import dtype_of, shown
 
-__all__ = ["as_float_dtype", "as_path", "check_callable", "check_mapping", "generator", "listed",
+__all__ = ["as_float_dtype", "check_callable", "check_mapping", "generator", "listed",
            "number", "truth", "whole"]  # fmt: skip
 
 
@@ -59,7 +57,7 @@ def check_callable(value: Any, what: str, words: str = "a function") -> None:
         raise TypeError(f"{what} is {words}, not {shown(value)}")
 
 
-def generator(seed: Any, what: str) -> np.random.Generator:
+def generator(seed: Any, what: str) -> "np.random.Generator":
     """Make the generator of random numbers that a seed stands for; a generator is itself."""
     try:
         return np.random.default_rng(seed)
@@ -75,10 +73,3 @@ def as_float_dtype(dtype: Any, what: str) -> np.dtype[Any]:
     if found.kind != "f":
         raise TypeError(f"{what} is of floats, such as np.float32, not {found}")
     return found
-
-
-def as_path(path: str | os.PathLike[str], what: str) -> Path:
-    """Give a path as a Path."""
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"{what} is a path, as text or a pathlib.Path, not {shown(path)}")
-    return Path(path)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from minigraph.arrays import shown
-from minigraph.checks import as_float_dtype, as_path, generator, listed, whole
+from minigraph.checks import as_float_dtype, generator, listed, whole
+from minigraph.files import as_path
 
 __all__ = ["DataError", "fashion_mnist", "minibatches", "read_idx", "split",
            "two_circles", "two_circles_first10"]  # fmt: skip

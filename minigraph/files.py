@@ -1,11 +1,20 @@
-"""Files that are whole at all times, whatever happens while they are written."""
+"""Paths, and files that are whole at all times, whatever happens while they are written."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["naming", "sync_folder", "write_synced", "write_whole"]
+from minigraph.arrays import shown
+
+__all__ = ["as_path", "naming", "sync_folder", "write_synced", "write_whole"]
+
+
+def as_path(path: str | os.PathLike[str], what: str) -> Path:
+    """Give a path as a Path."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{what} is a path, as text or a pathlib.Path, not {shown(path)}")
+    return Path(path)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import inspect
 import pickle
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -140,9 +141,6 @@ class Op:
         self.input_names, self.defaults = signature(self, vjps)
         self.vjps = tuple(vjps.values())
         self.__name__ = self.name
-        paragraphs = (inspect.getdoc(function) or "").split("\n\n")
-        after_signature = isinstance(function, np.ufunc) and len(paragraphs) > 1
-        self.__doc__ = paragraphs[after_signature]
         caller = sys._getframe(1).f_globals  # where pickle finds the op
         self.__module__ = caller.get("__name__", "__main__")
         # The functions and formulas of minigraph's own tables give new arrays, or views, and keep
@@ -150,10 +148,15 @@ class Op:
         self.trusted = self.__module__.startswith("minigraph.ops.")
         if isinstance(function, np.ufunc):
             RULES.setdefault(function, self)
-        self.call = written_out(self)
-        # Python looks __call__ up on the class: with one of its own, an op costs no call more.
-        members = {"__call__": staticmethod(self.call), "__doc__": self.__doc__}
-        self.__class__ = type("Op", (Op,), members)
+        # A class of its own, for Python looks its docstring up there, and soon the call.
+        self.__class__ = type("Op", (Op,), {"__doc__": _first_words(function)})
+
+    @cached_property
+    def call(self) -> Callable[..., Any]:
+        """The written-out call; from the first use on it is the class's own, one call less."""
+        call = written_out(self)
+        type(self).__call__ = staticmethod(call)  # type: ignore[method-assign]
+        return call
 
     def formulas(self, inputs: Sequence[Any]) -> Pairs:
         """Pair the slots to which a gradient flows, with these inputs, with their formulas."""
@@ -191,3 +194,9 @@ class Op:
             f"op {self.name!r} is pickled by the name of a variable of its module, and "
             f"{self.__module__} has none that holds it"
         )
+
+
+def _first_words(function: Callable[..., Any]) -> str:
+    """Give the first paragraph of a docstring; that of a ufunc begins with its signature."""
+    paragraphs = (function.__doc__ or "").split("\n\n")
+    return inspect.cleandoc(paragraphs[isinstance(function, np.ufunc) and len(paragraphs) > 1])

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from minigraph.arrays import Array, array_of, is_array
-from minigraph.checks import as_path, check_mapping
-from minigraph.files import write_whole
+from minigraph.checks import check_mapping
+from minigraph.files import as_path, write_whole
 from minigraph.methods import Operand
 from minigraph.tensor import Tensor
 

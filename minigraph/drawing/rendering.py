@@ -10,8 +10,7 @@ from typing import Any
 
 import graphviz
 
-from minigraph.checks import as_path
-from minigraph.files import write_whole
+from minigraph.files import as_path, write_whole
 
 __all__ = ["DotFailed", "DotNotFound", "Drawing"]
 

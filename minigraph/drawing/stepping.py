@@ -12,13 +12,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from minigraph.checks import as_path
 from minigraph.drawing.gradients import Gradients, Size
 from minigraph.drawing.numbers import corners, summary
 from minigraph.drawing.recording import Recording
 from minigraph.drawing.rendering import laid_out
 from minigraph.drawing.text import expression, formula, operand, type_of, written_size
-from minigraph.files import write_whole
+from minigraph.files import as_path, write_whole
 from minigraph.graph import Graph
 from minigraph.tensor import Tensor
 

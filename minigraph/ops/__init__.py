@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -60,19 +61,19 @@ for _name in ("cross", "matmul", "matrix_norm", "matrix_transpose", "norm", "out
               "vecdot", "vector_norm"):  # fmt: skip
     RULES[getattr(np.linalg, _name)] = getattr(linalg, _name, None) or RULES[getattr(np, _name)]
 
-# Python's operators: the written-out call itself, not a method around it.
+# Python's operators.
 _OPERATORS: dict[str, Callable[..., Any]] = {
-    "add": elementwise.add.call,
-    "sub": elementwise.subtract.call,
-    "mul": elementwise.multiply.call,
-    "truediv": elementwise.divide.call,
-    "floordiv": elementwise.floor_divide.call,
-    "mod": elementwise.remainder.call,
+    "add": elementwise.add,
+    "sub": elementwise.subtract,
+    "mul": elementwise.multiply,
+    "truediv": elementwise.divide,
+    "floordiv": elementwise.floor_divide,
+    "mod": elementwise.remainder,
     "pow": elementwise.power,
     "matmul": linalg.matmul,
-    "and": elementwise.bitwise_and.call,
-    "or": elementwise.bitwise_or.call,
-    "xor": elementwise.bitwise_xor.call,
+    "and": elementwise.bitwise_and,
+    "or": elementwise.bitwise_or,
+    "xor": elementwise.bitwise_xor,
 }
 _COMPARISONS = {
     "lt": elementwise.less,
@@ -115,6 +116,17 @@ def _sizes_or_tuple(function: Op, default: Any) -> Callable[..., Any]:
     return method
 
 
+class _Method:
+    """An op as a method; once asked for, its written-out call itself, with nothing around it."""
+
+    def __init__(self, op: Op, name: str) -> None:
+        self.op, self.name = op, name
+
+    def __get__(self, tensor: Tensor | None, owner: type) -> Callable[..., Any]:
+        setattr(Tensor, self.name, self.op.call)
+        return self.op.call if tensor is None else MethodType(self.op.call, tensor)
+
+
 _METHODS: dict[str, Any] = {
     **{f"__{name}__": call for name, call in _OPERATORS.items()},
     **{f"__r{name}__": _reflected(call) for name, call in _OPERATORS.items()},
@@ -132,46 +144,46 @@ _METHODS: dict[str, Any] = {
     "__ixor__": _in_place("^=", operator.ixor),
     "__divmod__": elementwise.divmod,
     "__rdivmod__": _reflected(elementwise.divmod),
-    "__neg__": elementwise.negative.call,
-    "__pos__": elementwise.positive.call,
-    "__abs__": elementwise.abs.call,
-    "__invert__": elementwise.invert.call,
+    "__neg__": elementwise.negative,
+    "__pos__": elementwise.positive,
+    "__abs__": elementwise.abs,
+    "__invert__": elementwise.invert,
     "__getitem__": shaping.getitem,
-    "T": property(shaping.transpose.call),
+    "T": property(lambda self: shaping.transpose(self)),
     "mT": property(lambda self: shaping.swapaxes(self, -1, -2)),
-    "all": reductions.all.call,
-    "any": reductions.any.call,
-    "argmax": reductions.argmax.call,
-    "argmin": reductions.argmin.call,
+    "all": reductions.all,
+    "any": reductions.any,
+    "argmax": reductions.argmax,
+    "argmin": reductions.argmin,
     "astype": shaping.astype,
     "clip": elementwise.clip,
-    "copy": shaping.copy.call,
+    "copy": shaping.copy,
     "dot": linalg.dot,
-    "max": reductions.max.call,
-    "mean": reductions.mean.call,
-    "min": reductions.min.call,
+    "max": reductions.max,
+    "mean": reductions.mean,
+    "min": reductions.min,
     "argpartition": selecting.argpartition,
-    "argsort": selecting.argsort.call,
+    "argsort": selecting.argsort,
     "compress": lambda self, condition, axis=None: selecting.compress(condition, self, axis),
     "conj": elementwise.conjugate,
     "conjugate": elementwise.conjugate,
     "cumprod": reductions.cumprod,
-    "cumsum": reductions.cumsum.call,
+    "cumsum": reductions.cumsum,
     "diagonal": selecting.diagonal,
     "flatten": rearranging.ravel,
-    "prod": reductions.prod.call,
+    "prod": reductions.prod,
     "ravel": rearranging.ravel,
     "repeat": rearranging.repeat,
-    "round": elementwise.round.call,
+    "round": elementwise.round,
     "std": statistics.std,
     "take": selecting.take,
     "trace": selecting.trace,
     "var": statistics.var,
     "reshape": _sizes_or_tuple(shaping.reshape, ()),
-    "squeeze": shaping.squeeze.call,
-    "sum": reductions.sum.call,
-    "swapaxes": shaping.swapaxes.call,
+    "squeeze": shaping.squeeze,
+    "sum": reductions.sum,
+    "swapaxes": shaping.swapaxes,
     "transpose": _sizes_or_tuple(shaping.transpose, None),
 }
 for _name, _method in _METHODS.items():
-    setattr(Tensor, _name, _method)
+    setattr(Tensor, _name, _Method(_method, _name) if isinstance(_method, Op) else _method)

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from minigraph.arrays import Array
-from minigraph.checks import as_path
-from minigraph.files import sync_folder, write_synced
+from minigraph.files import as_path, sync_folder, write_synced
 from minigraph.saving import DamagedFile, packed, unpacked
 
 __all__ = ["Checkpoint"]

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from minigraph.checks import as_path
-from minigraph.files import naming, sync_folder
+from minigraph.files import as_path, naming, sync_folder
 from minigraph.saving import DamagedFile
 
 __all__ = ["COLUMNS", "History", "Log", "OtherRun", "check_same", "read_log"]

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from minigraph.arrays import shown
-from minigraph.checks import as_path, check_callable, generator, listed
+from minigraph.checks import check_callable, generator, listed
+from minigraph.files import as_path
 from minigraph.nn import Module, Seed
 from minigraph.nn import penalty as penalty_of
 from minigraph.ops.neural import softmax_nll

@@ -178,6 +178,7 @@ def test_what_holds_no_numbers_is_refused_by_name(op: Op, wrong: str) -> None:
             check_op(op, error, op.input_name(slot) if op.each is None else "")
 
 
+@pytest.mark.filterwarnings("ignore:Warning. .argpartition. will ignore")  # NumPy's own
 @each_op
 @given(data=st.data())
 def test_whatever_is_wrong_the_op_is_named(op: Op, data: st.DataObject) -> None:
