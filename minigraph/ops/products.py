@@ -1,5 +1,6 @@
 """Products of arrays: sums over shared indices, and those that NumPy has a name for."""
 
+import math
 import string
 from collections.abc import Sequence
 from typing import Any
@@ -7,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from minigraph.op import Op
+from minigraph.ops import reductions
 from minigraph.ops.elementwise import multiply
 from minigraph.ops.linalg import matmul, tensordot
 from minigraph.ops.rearranging import moveaxis, roll
-from minigraph.ops.reductions import sum
 from minigraph.ops.selecting import diagonal, with_shape
 from minigraph.ops.shaping import reshape
 from minigraph.tensor import Tensor
@@ -24,7 +25,11 @@ def _einsum(*arrays, subscripts):
     """Multiply entries by their indices, and sum over those that the result does not have."""
     if not isinstance(subscripts, str):
         raise TypeError(f"subscripts is text like 'ij,jk->ik', not {subscripts!r}")
-    return np.einsum(subscripts, *arrays, optimize=True)
+    terms = subscripts.split("->")[0].split(",")
+    sizes = {c: n for term, x in zip(terms, arrays) for c, n in zip(term, x.shape)}
+    # Another order, or BLAS, pays where entries are used many times; to find it takes 30 µs.
+    many = math.prod(sizes.values()) > 50_000 + 8 * sum(x.size for x in arrays)
+    return np.einsum(subscripts, *arrays, optimize=many)
 
 
 def _other_side(g: Any, arrays: Sequence[Any], i: int, subscripts: str) -> Any:
@@ -55,13 +60,14 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = True) -> Tensor:
     for i, term in enumerate(terms):
         arrays[i], terms[i] = _without_repeats(arrays[i], term)
         kept = [c for c, n in zip(terms[i], arrays[i].shape) if n == sizes[c]]
-        arrays[i] = arrays[i].reshape([sizes[c] for c in kept])  # size 1 is repeated for the others
-        terms[i] = "".join(kept)
+        if len(kept) < len(terms[i]):  # size 1 is repeated for the others
+            arrays[i] = arrays[i].reshape([sizes[c] for c in kept])
+            terms[i] = "".join(kept)
     for i, term in enumerate(terms):
         elsewhere = result + "".join(terms[:i] + terms[i + 1 :])
         alone = tuple([place for place, c in enumerate(term) if c not in elsewhere])
         if alone:
-            arrays[i] = sum(arrays[i], axis=alone)
+            arrays[i] = reductions.sum(arrays[i], axis=alone)
             terms[i] = "".join([c for c in term if c in elsewhere])
     return contraction(*arrays, subscripts=f"{','.join(terms)}->{result}")
 
@@ -151,12 +157,12 @@ def inner(a: Any, b: Any) -> Tensor:
 
 def outer(a: Any, b: Any) -> Tensor:
     """Multiply every entry of `a` by every one of `b`."""
-    return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
+    return matmul(reshape(a, (-1, 1)), reshape(b, (1, -1)))
 
 
 def vecdot(a: Any, b: Any, *, axis: int = -1) -> Tensor:
     """Sum products over an axis of both."""
-    return sum(multiply(moveaxis(a, axis, -1), moveaxis(b, axis, -1)), axis=-1)
+    return reductions.sum(multiply(moveaxis(a, axis, -1), moveaxis(b, axis, -1)), axis=-1)
 
 
 def matvec(a: Any, b: Any) -> Tensor:

@@ -13,9 +13,9 @@ Axis = int | tuple[int, ...] | None
 
 def put_back(r: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """Put the reduced axes of `r` back with size 1, so that it broadcasts against `x`."""
-    if keepdims or r.ndim == x.ndim:
+    if keepdims or axis is None or r.ndim == x.ndim:  # a scalar broadcasts as it is
         return r
-    return np.expand_dims(r, tuple(range(x.ndim)) if axis is None else axis)
+    return np.expand_dims(r, axis)
 
 
 def _spread(r, x, *, axis, keepdims):
@@ -117,6 +117,8 @@ prod = Op(
 
 def _norm(x, *, axis=None, keepdims=False):
     """Compute the length √Σ x² along the axes."""
+    if axis is None:
+        return np.linalg.norm(x, keepdims=keepdims)  # by a dot product, without an array of squares
     return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
@@ -140,7 +142,7 @@ norm = Op(
 def _share(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     """Give the cotangent of an extremum to the entries that reach it, in equal parts."""
     reached = (x == put_back(y, x, axis, keepdims)).astype(x.dtype)
-    return put_back(g, x, axis, keepdims) * reached / reached.sum(axis=axis, keepdims=True)
+    return put_back(g, x, axis, keepdims) / reached.sum(axis=axis, keepdims=True) * reached
 
 
 def _lead(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:

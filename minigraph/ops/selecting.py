@@ -49,8 +49,12 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
     if x.ndim != indices.ndim:
         raise ValueError(f"take_along_axis: {x.ndim} axes, but {indices.ndim} of the indices")
     axis = axis_of(x, axis)
-    grid = [np.arange(n).reshape(-1, *[1] * (x.ndim - i - 1)) for i, n in enumerate(x.shape)]
-    return getitem(x, (*grid[:axis], indices, *grid[axis + 1 :]))
+    places = [indices if i == axis else _line(n, x.ndim - i) for i, n in enumerate(x.shape)]
+    return getitem(x, tuple(places))
+
+
+def _line(n: int, ndim: int) -> Any:
+    return np.arange(n).reshape(-1, *[1] * (ndim - 1))
 
 
 def compress(condition: Any, x: Any, axis: int | None = None) -> Tensor:
