@@ -424,3 +424,13 @@ def test_what_is_wrong_is_said(call, kind, words):
     with pytest.raises(kind) as caught:
         run(call, **leaves)
     assert words in "\n".join([str(caught.value), *getattr(caught.value, "__notes__", ())])
+
+
+def test_einsum_of_large_arrays_goes_by_another_way():
+    a, b = np.random.default_rng(0).normal(size=(2, 50, 50))
+    first, second = mg.gradient(lambda a, b: (np.einsum("ij,jk->ik", a, b) ** 2).sum(), (0, 1))(
+        a, b
+    )
+    product = a @ b
+    np.testing.assert_allclose(first, 2 * product @ b.T, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(second, 2 * a.T @ product, rtol=1e-9, atol=1e-9)
