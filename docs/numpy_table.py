@@ -40,12 +40,9 @@ REASONS: dict[str, str] = {
         "savez_compressed printoptions"
     ),
     "use `power`": "float_power",
-    "use `np.diff`": "ediff1d gradient",
-    "write `a + (b - a) * np.linspace(0, 1, n)`": "linspace",
-    "use `np.moveaxis`": "rollaxis",
-    "use `t[mask]`": "extract",
-    "use `np.concatenate`": "block insert",
-    "use `np.cumsum`, `np.cumprod`": "cumulative_sum cumulative_prod",
+    "write `10 ** np.linspace(...)`": "geomspace logspace",
+    "use `+`, `-`, `np.convolve`": "polyadd polysub polymul",
+    "use `np.tile`": "resize",
 }
 WHY = {name: reason for reason, names in REASONS.items() for name in names.split()}
 
@@ -88,7 +85,7 @@ def verdict(name: str, function: Callable[..., Any]) -> tuple[str, str]:
 
 
 def _composed(name: str) -> tuple[str, str]:
-    if name == "argpartition":
+    if name in ("argpartition", "searchsorted"):
         return "constant by rule", "places"
     return "differentiable", "by other operations"
 

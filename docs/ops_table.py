@@ -17,6 +17,7 @@ TITLES = {
     "reductions": "Reductions",
     "shaping": "Shaping",
     "neural": "Networks",
+    "signals": "Sampled functions",
 }
 
 # Adjoints and ops of any number of inputs have no texts: here in words.

@@ -18,7 +18,7 @@ VALUE_FUNCTIONS: set[Callable[..., Any]] = {
     np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.shares_memory,
     np.may_share_memory, np.isfinite, np.isnan, np.isinf, np.signbit, np.isclose, np.allclose,
     np.array_equal, np.array_equiv, np.count_nonzero, np.nonzero,
-    np.flatnonzero, np.argwhere, np.argsort, np.searchsorted, np.digitize,
+    np.flatnonzero, np.argwhere, np.digitize,
     np.array_repr, np.array_str, np.array2string,
 }  # fmt: skip
 

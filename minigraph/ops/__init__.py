@@ -18,6 +18,7 @@ from minigraph.ops import (
     reductions,
     selecting,
     shaping,
+    signals,
     statistics,
     trigonometry,
 )
@@ -27,7 +28,7 @@ __all__ = ["TABLE"]
 
 _MODULES = (
     elementwise, trigonometry, linalg, reductions, shaping, selecting, neural, products,
-    rearranging, statistics,
+    rearranging, statistics, signals,
 )  # fmt: skip
 
 # Every op that minigraph brings: documentation and tests are driven by it.

@@ -33,6 +33,14 @@ def moveaxis(x: Any, source: Axes, destination: Axes) -> Tensor:
     return transpose(x, order)
 
 
+def rollaxis(x: Any, axis: int, start: int = 0) -> Tensor:
+    """Move an axis back until it stands before the one of number `start`."""
+    x = with_shape(x)
+    axis = axis_of(x, axis)
+    start = start + x.ndim if start < 0 else start
+    return moveaxis(x, axis, start - 1 if axis < start else start)
+
+
 def matrix_transpose(x: Any) -> Tensor:
     """Exchange the last two axes."""
     return swapaxes(x, -1, -2)
@@ -208,6 +216,54 @@ def column_stack(arrays: Any) -> Tensor:
 def append(x: Any, values: Any, axis: int | None = None) -> Tensor:
     """Join `values` to the end; the flat forms where no axis is given."""
     return concatenate([x, values], axis)
+
+
+def block(arrays: Any) -> Tensor:
+    """Join blocks: innermost lists along the last axis, those around them along the one before."""
+    depth = _depth(arrays)
+    ndim = max(depth, *_each_ndim(arrays), 1)
+
+    def joined(part: Any, level: int) -> Any:
+        if level == depth:
+            part = with_shape(part)
+            return reshape(part, (*[1] * (ndim - part.ndim), *part.shape))
+        return concatenate([joined(each, level + 1) for each in part], level - depth)
+
+    y = joined(arrays, 0)
+    return y if depth else getitem(reshape(y, with_shape(arrays).shape), ())
+
+
+def _depth(arrays: Any) -> int:
+    if not isinstance(arrays, list):
+        return 0
+    depths = {_depth(part) for part in arrays}
+    if len(depths) != 1:
+        raise ValueError(f"block: lists of depths {sorted(depths)} side by side, or an empty one")
+    return depths.pop() + 1
+
+
+def _each_ndim(arrays: Any) -> list[int]:
+    if not isinstance(arrays, list):
+        return [np.ndim(arrays)]
+    return [n for part in arrays for n in _each_ndim(part)]
+
+
+def insert(x: Any, places: Any, values: Any, axis: int | None = None) -> Tensor:
+    """Put values before these places of an axis, or of the flat form."""
+    x, values = with_shape(x), with_shape(values)
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    axis = axis_of(x, axis)
+    n = x.shape[axis]
+    count = len(np.arange(n)[places]) if isinstance(places, slice) else np.size(places)
+    if count == 1:  # here all the values come to one place
+        values = reshape(values, (*[1] * (x.ndim - values.ndim), *values.shape))
+        if np.ndim(places) == 0 and not isinstance(places, slice):
+            values = moveaxis(values, 0, axis)
+        count = values.shape[axis]
+    values = broadcast_to(values.astype(x.dtype), (*x.shape[:axis], count, *x.shape[axis + 1 :]))
+    order = np.insert(np.arange(n), places, np.arange(n, n + count))
+    return take(concatenate([x, values], axis), order, axis)
 
 
 # Splitting

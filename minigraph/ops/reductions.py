@@ -231,6 +231,26 @@ def cumprod(x: Any, axis: int | None = None) -> Tensor:
     return np.swapaxes(running_product(np.swapaxes(x, axis, -1)), axis, -1)
 
 
+def cumulative_sum(x: Any, *, axis: int | None = None, include_initial: bool = False) -> Tensor:
+    """Compute `cumsum` along an axis, which a vector need not name; from 0 on, if asked."""
+    return _cumulative("cumulative_sum", cumsum, x, axis, 0 if include_initial else None)
+
+
+def cumulative_prod(x: Any, *, axis: int | None = None, include_initial: bool = False) -> Tensor:
+    """Compute `cumprod` along an axis, which a vector need not name; from 1 on, if asked."""
+    return _cumulative("cumulative_prod", cumprod, x, axis, 1 if include_initial else None)
+
+
+def _cumulative(name: str, function: Any, x: Any, axis: int | None, first: int | None) -> Tensor:
+    if axis is None and x.ndim != 1:
+        raise ValueError(f"{name}: {x.ndim} axes; say along which one, axis=...")
+    axis = axis or 0
+    if first is not None:
+        start = x.shape[:axis] + (1,) + x.shape[axis % x.ndim + 1 :]
+        x = np.concatenate([np.full(start, first, x.dtype), x], axis)
+    return function(x, axis=axis)
+
+
 # Constants by rule: places and truth values carry no gradient.
 
 

@@ -96,6 +96,19 @@ def sort(x: Any, axis: int | None = -1, kind: str | None = None, *, stable: Any 
     return take_along_axis(x, argsort(x, axis=axis, kind="stable" if stable else kind), axis)
 
 
+def _searchsorted(a, v, *, side="left"):
+    """Find the places at which these values keep a sorted vector sorted."""
+    return np.searchsorted(a, v, side)
+
+
+places_in_order = Op(_searchsorted, a=None, v=None, name="searchsorted")
+
+
+def searchsorted(a: Any, v: Any, side: str = "left") -> Tensor:
+    """Find the places at which the values `v` keep the sorted vector `a` sorted."""
+    return places_in_order(a, v, side=side)
+
+
 def partition(x: Any, kth: Any, axis: int | None = -1) -> Tensor:
     """Put the k-th entry where sorting would, the smaller ones before it."""
     return take_along_axis(x, argpartition(x, kth, axis), axis)
@@ -130,6 +143,27 @@ def triu(x: Any, k: int = 0) -> Tensor:
     """Keep the entries on and above the k-th diagonal."""
     x = with_shape(x)
     return where(_below(x, k - 1), 0, x)
+
+
+def extract(condition: Any, x: Any) -> Tensor:
+    """Take the entries where the condition holds, of the flat forms."""
+    return compress(with_shape(condition).reshape(-1), x)
+
+
+def choose(a: Any, choices: Any, mode: str = "raise") -> Tensor:
+    """Choose each entry from the array of the number that stands in `a`."""
+    places, n = with_shape(a), len(choices)
+    if mode not in ("raise", "wrap", "clip"):
+        raise ValueError(f"choose: mode is 'raise', 'wrap' or 'clip', not {mode!r}")
+    if places.dtype.kind not in "iub":
+        raise TypeError(f"choose: places are integers, not {places.dtype}")
+    if mode == "raise" and not ((places >= 0) & (places < n)).all():
+        raise ValueError(f"choose: a place is not one of 0 ... {n - 1}, of {n} choices")
+    places = places % n if mode == "wrap" else np.clip(places, 0, n - 1)
+    y: Any = 0
+    for i, choice in enumerate(choices):
+        y = where(places == i, choice, y)
+    return y
 
 
 # Diagonals

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from minigraph.ops import reductions
-from minigraph.ops.elementwise import where
+from minigraph.ops.elementwise import clip, where
 from minigraph.ops.reductions import Axis, cumprod, cumsum, norm, prod, rows_of
-from minigraph.ops.selecting import at, axis_of, sort, with_shape
+from minigraph.ops.selecting import at, axis_of, sort, take_along_axis, with_shape
 from minigraph.ops.shaping import broadcast_to, concatenate
 from minigraph.tensor import Tensor
 
@@ -70,28 +70,42 @@ def quantile(
 
     `q` is a constant. Where entries tie, the derivative is that of the order which sorting gives.
     """
-    if method != "linear":
-        raise TypeError(f"quantile: method is 'linear', not {method!r}: others have no rule")
-    x, q = with_shape(x), np.asarray(q)
-    if not ((q >= 0) & (q <= 1)).all():
-        raise ValueError("quantile: q lies between 0 and 1, a percentile between 0 and 100")
-    rows = sort(rows_of(x, axis))
+    x, q, rows = _in_order("quantile", x, q, axis, method)
     last = rows.shape[-1] - 1
-    if last < 0:
-        raise ValueError(f"quantile: {x.shape}, axis={axis}: no entries to choose from")
     low = np.floor(q * last).astype(int)
-    part = q * last - low
-    if q.ndim == 0 and rows.dtype.kind == "f":  # a number leaves the dtype to x, as in NumPy
-        part = part.astype(rows.dtype)
+    part = _weak(q * last - low, q, rows)
     below, above = at(rows, -1, low), at(rows, -1, np.minimum(low + 1, last))
     y: Any = below + (above - below) * part
     largest = at(rows, -1, np.full(q.shape, last))
     y = where(largest != largest, largest, y)  # NaN, which sorting puts last
+    return _first_axes(y, x, q, axis, keepdims)
+
+
+def _in_order(name: str, x: Any, q: Any, axis: Axis, method: str) -> tuple[Any, Any, Any]:
+    """Check what is asked for; give the entries sorted along a last axis, too."""
+    if method != "linear":
+        raise TypeError(f"{name}: method is 'linear', not {method!r}: others have no rule")
+    x, q = with_shape(x), np.asarray(q)
+    if not ((q >= 0) & (q <= 1)).all():
+        raise ValueError(f"{name}: q lies between 0 and 1, a percentile between 0 and 100")
+    rows = sort(rows_of(x, axis))
+    if not rows.shape[-1]:
+        raise ValueError(f"{name}: {x.shape}, axis={axis}: no entries to choose from")
+    return x, q, rows
+
+
+def _weak(part: Any, q: Any, rows: Any) -> Any:
+    """Leave the dtype to the entries where `q` is a number, as NumPy does."""
+    return part.astype(rows.dtype) if q.ndim == 0 and rows.dtype.kind == "f" else part
+
+
+def _first_axes(y: Any, x: Any, q: Any, axis: Axis, keepdims: bool) -> Any:
+    """Put the axes of `q`, which stand last, first; reduced ones back where they are kept."""
     y = np.moveaxis(y, range(y.ndim - q.ndim, y.ndim), range(q.ndim))
     if not keepdims:
         return y
     axes = range(x.ndim) if axis is None else [axis_of(x, i) for i in np.atleast_1d(axis)]
-    return np.expand_dims(y, tuple(q.ndim + i for i in axes))  # type: ignore[return-value]
+    return np.expand_dims(y, tuple(q.ndim + i for i in axes))
 
 
 def percentile(x: Any, q: Any, axis: Axis = None, **options: Any) -> Tensor:
@@ -116,6 +130,50 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     for _ in range(n):
         x = at(x, axis, slice(1, None)) - at(x, axis, slice(None, -1))
     return x
+
+
+def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Tensor:
+    """Subtract neighbours of the flat form, between what is put at the ends."""
+    parts = [to_begin, diff(np.reshape(with_shape(x), -1)), to_end]
+    return concatenate([np.reshape(with_shape(p), -1) for p in parts if p is not None])
+
+
+def cov(
+    x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: float | None = None
+) -> Tensor:
+    """Compute the covariances of variables, which are rows, or columns with ``rowvar=False``."""
+    rows = _variables(x, rowvar)
+    if y is not None:
+        rows = concatenate([rows, _variables(y, rowvar)])
+    if ddof is None:
+        ddof = 0 if bias else 1
+    d, n = _deviations(rows, 1, ddof)
+    return np.squeeze(d @ d.T / n)  # type: ignore[return-value]
+
+
+def _variables(x: Any, rowvar: bool) -> Any:
+    x = with_shape(x)
+    x = x if x.dtype == float else x.astype(float)
+    return np.reshape(x, (1, -1)) if x.ndim < 2 else x if rowvar else x.T
+
+
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Tensor:
+    """Compute the correlations of variables: covariances over standard deviations."""
+    c: Any = cov(x, y, rowvar)
+    if c.ndim == 0:
+        return c / c
+    s = np.sqrt(np.diagonal(c))
+    return clip(c / s[:, None] / s, -1, 1)
+
+
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, axis: int = 0
+) -> Tensor:
+    """Divide the way from `start` to `stop` into equal steps; a gradient flows to both."""
+    ndim = max(np.ndim(start), np.ndim(stop))
+    part = np.linspace(0, 1, num, endpoint).reshape(-1, *[1] * ndim)
+    part = part.astype(np.result_type(start, stop, 1.0))
+    return np.moveaxis(start * (1 - part) + stop * part, 0, axis)
 
 
 # NaN stands for what is missing.
@@ -171,6 +229,30 @@ def nanstd(x: Any, axis: Axis = None, *, ddof: float = 0, keepdims: bool = False
     d = _instead(x - nanmean(x, axis, keepdims=True), 0)
     n = _count(x, axis, keepdims) - ddof
     return norm(d, axis=axis, keepdims=keepdims) / np.sqrt(n)
+
+
+def nanquantile(
+    x: Any, q: Any, axis: Axis = None, *, method: str = "linear", keepdims: bool = False
+) -> Tensor:
+    """Find what a part `q` of the entries that are numbers lies below; see `quantile`."""
+    x, q, rows = _in_order("nanquantile", x, q, axis, method)
+    last = (rows == rows).sum(axis=-1, keepdims=True) - 1  # NaN are sorted to the end
+    place = last * q.reshape(-1)
+    low = np.floor(np.maximum(place, 0)).astype(int)
+    below = take_along_axis(rows, low, -1)
+    above = take_along_axis(rows, np.minimum(low + 1, last), -1)
+    y: Any = below + (above - below) * _weak(place - low, q, rows)
+    return _first_axes(y.reshape(*rows.shape[:-1], *q.shape), x, q, axis, keepdims)
+
+
+def nanpercentile(x: Any, q: Any, axis: Axis = None, **options: Any) -> Tensor:
+    """Find what `q` per cent of the entries that are numbers lie below; see `quantile`."""
+    return nanquantile(x, np.true_divide(q, 100), axis, **options)
+
+
+def nanmedian(x: Any, axis: Axis = None, *, keepdims: bool = False) -> Tensor:
+    """Find the middle one of the entries that are numbers, or the mean of the two there."""
+    return nanquantile(x, 0.5, axis, keepdims=keepdims)
 
 
 def _count(x: Any, axis: Axis, keepdims: bool) -> Tensor:

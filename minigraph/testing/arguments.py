@@ -139,6 +139,7 @@ _ATTRIBUTES: dict[str, Callable[[Shape], st.SearchStrategy[Any]]] = {
     "broadcast_to.shape": lambda shape: st.sampled_from(
         [shape, (2, *shape), (1, *shape), (2, 1, *shape)]
     ),
+    "convolve.mode": lambda shape: st.sampled_from(["full", "valid"]),
     "prod.axis": lambda shape: _axes(shape) | _axis(shape),
     "cumsum.axis": lambda shape: st.none() | _axis(shape),
     "expand_dims.axis": _new_axis,

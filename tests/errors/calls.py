@@ -192,7 +192,7 @@ SHAPING: list[Row] = [
     ("mg.stack([])", ValueError, "stack|nothing to join|at least one"),
     ("mg.stack(s)", TypeError, "stack: arrays|a sequence of arrays|float64[]"),
     ("mg.stack([x, x], axis=4)", AxisError, "stack: (2, 3), (2, 3), axis=4|no axis 4|-3 ... 2"),
-    ("np.block([x, x])", TypeError, "block|no rule|use t.data"),
+    ("np.vander(v)", TypeError, "vander|no rule|use t.data"),
     ("x[5]", IndexError, "getitem: (2, 3), index=(5,)|5|size 2|x"),
     ("x[0, 0, 0]", IndexError, "getitem: (2, 3), index=(0, 0, 0)|2-dimensional"),
     ("x['a']", IndexError, "getitem|'a'|no index"),
@@ -204,6 +204,27 @@ SHAPING: list[Row] = [
     ("x[1.5:]", TypeError, f"getitem: (2, 3)|1.5|{WHOLE}"),
     ("x[::0]", ValueError, "getitem: (2, 3)|step"),
     ("s[0]", IndexError, "getitem: ()|0-dimensional"),
+]
+
+SIGNALS: list[Row] = [
+    ("np.convolve(x, v)", ValueError, "convolve: (2, 3), (3,)|two vectors|x, v"),
+    ("np.convolve(v[:0], v)", ValueError, "convolve|at least one entry"),
+    ("np.convolve(v, v, 'all')", ValueError, "convolve: mode|'full', 'same' or 'valid'|'all'"),
+    ("np.correlate(v, ['a'])", TypeError, f"convolve: v|<U1|{KINDS}"),
+    ("np.interp(s, v, v[:2])", ValueError, "interp: xp (3,) and fp (2,)|the same length"),
+    ("np.interp(s, x, x)", ValueError, "interp: xp (2, 3) and fp (2, 3)|vectors"),
+    ("np.searchsorted(v, s, 'up')", ValueError, "searchsorted: (3,), (), side='up'|'left'"),
+    ("np.gradient(v, 1.0, 2.0)", TypeError, "gradient: 2 spacings for 1 axes"),
+    ("np.gradient(v, v[:2])", ValueError, "gradient: places (2,) of 3 samples"),
+    ("np.gradient(v[:2], edge_order=2)", ValueError, "gradient: edge_order=2|2 samples|below n"),
+    ("np.block([[v], v])", ValueError, "block: lists of depths [0, 1]"),
+    ("np.block([v, []])", ValueError, "block: lists of depths|an empty one"),
+    ("np.choose([0, 3], [v, v])", ValueError, "choose: a place|0 ... 1|2 choices"),
+    ("np.choose([0.5], [v])", TypeError, "choose: places are integers|float64"),
+    ("np.choose([0], [v], mode='any')", ValueError, "choose: mode|'clip'|'any'"),
+    ("np.nanquantile(v, 2)", ValueError, "nanquantile: q lies between 0 and 1"),
+    ("np.cov(v, fweights=[1, 1, 1])", TypeError, "cov()|'fweights'|np.cov takes fewer arguments"),
+    ("np.linspace(s, 1.0, dtype=float)", TypeError, "linspace()|'dtype'|fewer arguments"),
 ]
 
 LOSSES: list[Row] = [
@@ -524,8 +545,8 @@ TRANSFORMS: list[Row] = [
 
 GROUPS = {
     "tensor": TENSOR, "elementwise": ELEMENTWISE, "matrices": MATRICES, "axes": AXES,
-    "shaping": SHAPING, "losses": LOSSES, "gradients": GRADIENTS, "op": OPS, "drawing": DRAWING,
-    "diagnostics": DIAGNOSTICS, "saving": SAVING, "nn": NN, "optim": OPTIM, "data": DATA,
+    "shaping": SHAPING, "signals": SIGNALS, "losses": LOSSES, "gradients": GRADIENTS, "op": OPS,
+    "drawing": DRAWING, "diagnostics": DIAGNOSTICS, "saving": SAVING, "nn": NN, "optim": OPTIM, "data": DATA,
     "train": TRAIN, "plot": PLOT, "testing": TESTING, "transforms": TRANSFORMS,
 }  # fmt: skip
 ROWS = [row for group in GROUPS.values() for row in group]

@@ -26,6 +26,7 @@ FORMS = {
     "softplus": lambda x: np.log(1 + np.exp(x)),
     "logsumexp": lambda x, axis, keepdims: np.log(np.exp(x).sum(axis=axis, keepdims=keepdims)),
     "unit_sign": lambda x: np.copysign(1.0, x),
+    "convolution": lambda a, v, mode: np.convolve(a, v, mode),
     "contraction": lambda *arrays, subscripts: np.einsum(subscripts, *arrays),
     "norm": lambda x, axis, keepdims: np.sqrt((x**2).sum(axis=axis, keepdims=keepdims)),
     "softmax": softmax,
@@ -50,7 +51,7 @@ class _Plain:
 
     Tensor = SimpleNamespace(__getitem__=operator.getitem)  # of NumPy's scalars too
     ops = reductions = shaping = neural = elementwise = linalg = property(lambda self: self)
-    trigonometry = products = selecting = property(lambda self: self)
+    trigonometry = products = selecting = signals = property(lambda self: self)
 
     def __getattr__(self, name):
         form = FORMS.get(name) or getattr(np, name, None)

@@ -238,7 +238,7 @@ def test_sizes_of_zero_are_sizes_like_others(op, data, seed):
 # Ops without a derivative
 
 
-OF_OWN_TESTS = ("astype", "argpartition")
+OF_OWN_TESTS = ("astype", "argpartition", "searchsorted")
 
 
 def takes_floats(op):
@@ -296,6 +296,7 @@ def vocabulary(inputs, attributes):
     z = inputs.get("z", np.ones((1, 1)))
     axis = attributes.get("axis")
     return {
+        "correlate": np.correlate, "back": {"full": "valid", "valid": "full"}.get,
         "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "sign": np.sign,
         "abs": np.abs, "sum": np.sum, "where": np.where, "sqrt": np.sqrt, "trunc": np.trunc,
         "cosh": np.cosh, "sinh": np.sinh, "exp2": np.exp2, "pi": np.pi,
