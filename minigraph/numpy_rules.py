@@ -1,6 +1,8 @@
 """NumPy's functions on Tensors: which rule answers for `np.f(tensor)`, and what has none."""
 
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -25,13 +27,20 @@ VALUE_FUNCTIONS: set[Callable[..., Any]] = {
 
 def array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
     """Answer for a ufunc, or an operator with an array on the left (NEP 13)."""
-    rule = RULES.get(ufunc)
+    rule = _rule(ufunc)
     if rule is not None and method == "__call__" and not options:
         return rule(*inputs)
     if method != "__call__":
         name = f"the ufunc {ufunc.__name__}.{method}"
         return _without_rule(getattr(ufunc, method), name, inputs, options)
     return array_function(self, ufunc, (), inputs, options)
+
+
+def _rule(ufunc: np.ufunc) -> Callable[..., Any] | None:
+    """Find the rule of a ufunc; SciPy's are read when the first of them meets a Tensor."""
+    if ufunc not in RULES and "scipy.special" in sys.modules:
+        import_module("minigraph.ops.special")
+    return RULES.get(ufunc)
 
 
 def array_function(
@@ -57,6 +66,8 @@ def array_function(
     if function in VALUE_FUNCTIONS:
         return function(*_values(inputs), **_values(options))
     name = f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}"
+    if isinstance(function, np.ufunc) and not hasattr(np, function.__name__):
+        name = f"the ufunc {function.__name__}"  # which does not say where it is from
     return _without_rule(function, name, inputs, options)
 
 

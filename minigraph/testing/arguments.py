@@ -140,6 +140,7 @@ _ATTRIBUTES: dict[str, Callable[[Shape], st.SearchStrategy[Any]]] = {
         [shape, (2, *shape), (1, *shape), (2, 1, *shape)]
     ),
     "convolve.mode": lambda shape: st.sampled_from(["full", "valid"]),
+    "polygamma.n": lambda shape: st.sampled_from([1, 2, 3]),
     "prod.axis": lambda shape: _axes(shape) | _axis(shape),
     "cumsum.axis": lambda shape: st.none() | _axis(shape),
     "expand_dims.axis": _new_axis,

@@ -9,7 +9,9 @@ it survived; the exit code tells whether one did.
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
+from minigraph.op import Op
 from minigraph.ops import TABLE
 from minigraph.testing.laws import LAWS
 from minigraph.testing.mutation import Mutant, drawn_calls, mutants, planted
@@ -26,6 +28,7 @@ EQUIVALENT = {
     ("norm", "x", "x and y swapped"): (
         "they are of one shape only where nothing is summed, so that y is |x| and y / x is x / y"
     ),
+    ("erfcx", "x", "x and y swapped"): "the two are the factors of one product",
     (
         "sinc",
         "x",
@@ -35,6 +38,15 @@ EQUIVALENT = {
     ("elastic_net", "w", "l2 and w swapped"): _FACTORS,
     ("elastic_net", "l1", "s and w swapped"): _FACTORS,
 }
+
+
+def tables() -> tuple[Op, ...]:
+    """Give all operations; those of SciPy's special functions too, where there is SciPy."""
+    if find_spec("scipy") is None:
+        return TABLE
+    from minigraph.ops import special
+
+    return TABLE + special.TABLE
 
 
 def killer(mutant: Mutant, programs: Sequence[Program]) -> str | None:
@@ -59,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--calls", type=int, default=40, help="random calls of each operation")
     options = parser.parse_args(arguments)
     counts = {"killed": 0, "equivalent": 0, "SURVIVED": 0}
-    for op in TABLE:
+    for op in tables():
         if options.op not in (None, op.name) or not (op.each or any(op.vjps)):
             continue
         programs = drawn_calls(op, options.calls)

@@ -546,8 +546,8 @@ TRANSFORMS: list[Row] = [
 GROUPS = {
     "tensor": TENSOR, "elementwise": ELEMENTWISE, "matrices": MATRICES, "axes": AXES,
     "shaping": SHAPING, "signals": SIGNALS, "losses": LOSSES, "gradients": GRADIENTS, "op": OPS,
-    "drawing": DRAWING, "diagnostics": DIAGNOSTICS, "saving": SAVING, "nn": NN, "optim": OPTIM, "data": DATA,
-    "train": TRAIN, "plot": PLOT, "testing": TESTING, "transforms": TRANSFORMS,
+    "drawing": DRAWING, "diagnostics": DIAGNOSTICS, "saving": SAVING, "nn": NN, "optim": OPTIM,
+    "data": DATA, "train": TRAIN, "plot": PLOT, "testing": TESTING, "transforms": TRANSFORMS,
 }  # fmt: skip
 ROWS = [row for group in GROUPS.values() for row in group]
 
