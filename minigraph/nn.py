@@ -15,10 +15,12 @@ from minigraph.methods import Operand
 from minigraph.modes import scope
 from minigraph.op import Op
 from minigraph.ops.elementwise import relu
+from minigraph.ops.layers import bce_with_logits, dropout, embedding, huber, layer_norm, mse
 from minigraph.ops.neural import affine, elastic_net, linear, softmax_nll
 from minigraph.tensor import Tensor
 
-__all__ = ["MLP", "Linear", "Module", "penalty", "risk"]
+__all__ = ["MLP", "Linear", "Module", "bce_with_logits", "dropout", "embedding", "huber",
+           "layer_norm", "mse", "penalty", "risk"]  # fmt: skip
 
 Seed = int | np.random.Generator | None
 
