@@ -57,8 +57,8 @@ def huber(prediction: Any, target: Any, delta: float = 1.0) -> Tensor:
     Returns
     -------
     Tensor
-        0-d: the mean of e²/2 where |e| ≤ δ, and of δ (|e| - δ/2) elsewhere, for e = p - t. The
-        slope, e cut off at ±δ, over n, is continuous.
+        0-d: the mean of e²/2 where the error e = p - t is at most δ in size, and of
+        δ (abs(e) - δ/2) elsewhere. The slope, e cut off at ±δ, over n, is continuous.
 
     Raises
     ------
