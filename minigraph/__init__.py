@@ -89,11 +89,13 @@ from minigraph.transforms import (
 
 if TYPE_CHECKING:
     from minigraph import data, nn, optim, testing, train
+    from minigraph.derivation import Derived, derive
     from minigraph.diagnostics import Explanation, Explanations, Memory, debug, explain, memory
     from minigraph.drawing import Drawing, Steps, draw, steps
     from minigraph.saving import load, save
 
 __all__ = [
+    "Derived",
     "Drawing",
     "Explanation",
     "Explanations",
@@ -123,6 +125,7 @@ __all__ = [
     "custom_vjp",
     "data",
     "debug",
+    "derive",
     "divide",
     "dot",
     "draw",
@@ -206,6 +209,7 @@ __version__ = "0.1.0"
 # What stands around the engine is imported when it is first asked for: `import minigraph` takes
 # little more time than `import numpy`.
 _LATER = {
+    "derivation": ("Derived", "derive"),
     "diagnostics": ("Explanation", "Explanations", "Memory", "debug", "explain", "memory"),
     "drawing": ("Drawing", "Steps", "draw", "steps"),
     "saving": ("load", "save"),

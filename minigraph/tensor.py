@@ -126,6 +126,7 @@ class Tensor(Methods):
         The array of a leaf may be written by whoever holds it: while it is held, writes are seen
         when an operation takes the tensor and when a sweep begins, and counted.
         """
+        self._looked("data")
         data = self._shown()
         if self.op is None and isinstance(data, np.ndarray) and data.flags.writeable:
             return lend(self)
@@ -226,6 +227,7 @@ class Tensor(Methods):
         ValueError
             If there is not exactly one entry.
         """
+        self._looked("item")
         try:
             return self._array.item()
         except ValueError:
@@ -235,7 +237,13 @@ class Tensor(Methods):
 
     def numpy(self) -> Array:
         """Copy the values into a new, writable array, without gradient."""
+        self._looked("numpy")
         return np.array(self._array)
+
+    def _looked(self, how: str) -> None:
+        """Tell who looks on that the values are looked at, from outside of every operation."""
+        if (debug := current_mode().debug) is not None:
+            debug.looked(self, how)
 
     def detach(self) -> "Tensor":
         """Give a leaf that shares the memory and carries no gradient."""
@@ -366,6 +374,7 @@ class Tensor(Methods):
         return int(self.item())
 
     def __bool__(self) -> bool:
+        self._looked("bool")
         if self.size != 1:
             raise ValueError(f"bool: {self._label()} has {self.size} entries; use .any() or .all()")
         return bool(self.item())
@@ -389,6 +398,7 @@ class Tensor(Methods):
         return (self[i] for i in range(len(self)))
 
     def __contains__(self, value: object) -> bool:
+        self._looked("in")
         return bool(np.any(self._array == (value._array if isinstance(value, Tensor) else value)))
 
     def __hash__(self) -> int:  # by identity, though == is elementwise
@@ -406,4 +416,5 @@ class Tensor(Methods):
                 f"np.asarray: turning {self._label()} into an array would lose its gradient; use "
                 "t.data if that is meant, np.stack or np.concatenate to join tensors"
             )
+        self._looked("np.asarray")
         return np.array(self._array, dtype=dtype, copy=copy is not False)

@@ -86,6 +86,9 @@ class Debug:
         line = _users_line() if self.lines else None
         keep(leaf, line, origin=_origin(None, (source,), line))
 
+    def looked(self, tensor: Tensor, how: str) -> None:
+        """Let values be looked at."""
+
     def computed(
         self,
         node: Tensor,

@@ -1,0 +1,365 @@
+"""derive: the source of a function's value and gradients, in NumPy alone."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from minigraph.arrays import is_array, shown
+from minigraph.checks import check_callable
+from minigraph.derivation import passes, sizes
+from minigraph.derivation.capturing import capture
+from minigraph.derivation.fast import FastWriter, in_place
+from minigraph.derivation.naming import identifier
+from minigraph.derivation.program import Program, Value
+from minigraph.derivation.textbook import Writer, source_of
+from minigraph.nested import Leaf, argument_names, flatten
+from minigraph.tensor import Tensor
+
+__all__ = ["Derived", "derive"]
+
+Style = Literal["textbook", "fast"]
+
+
+class Derived:
+    """The value and gradients of a function as NumPy source, and as a function.
+
+    Attributes
+    ----------
+    source : str
+        A module with one function; it needs NumPy alone.
+    function : callable
+        That function: takes the arrays one by one, and those closed over by name.
+    constants : dict of str to array
+        What the program closed over.
+    program : Program
+        Behind the source, after all passes.
+    """
+
+    def __init__(
+        self, call: "_Arguments", program: Program, writer: Writer, fixed: str | None
+    ) -> None:
+        writer.write()
+        self.source = source_of(writer, call.name)
+        self.constants = dict(zip(writer.constants, program.constants.values()))
+        self.program = program
+        self._call, self._lines, self._fixed = call, writer.lines, fixed
+        namespace: dict[str, Any] = {}
+        exec(compile(self.source, f"<derived from {call.title}>", "exec"), namespace)
+        self.function: Callable[..., Any] = namespace[call.name]
+        self._make = namespace.get("make_buffers")
+        self._buffers: dict[Any, Any] = {}  # by the batch size
+        self._copied = _shared_outputs(program)
+
+    def __call__(self, *args: Any, copy: bool = True) -> tuple[Any, Any]:
+        """Give the value and the gradients at other arguments.
+
+        Parameters
+        ----------
+        *args : as `derive` was given
+            Of the same dtypes and shapes; of another batch size where the source follows K.
+        copy : bool
+            With False, gradients may be given in the buffers of the source, which the next call
+            overwrites, or in memory that they share with arguments.
+
+        Returns
+        -------
+        value, gradients
+            As `value_and_grad` gives them, in new arrays.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not like the one that was traced.
+        """
+        arrays, on_tensors, K = self._call.read(args, self.program, self._fixed)
+        if self._make is None:
+            value, gradients = self.function(*arrays, **self.constants)
+        else:
+            if K not in self._buffers:
+                self._buffers[K] = self._make() if K is None else self._make(K)
+            value, gradients = self.function(*arrays, **self.constants, buffers=self._buffers[K])
+        if not copy and not on_tensors:
+            return value, self._call.packed(gradients)
+        results = [value, *gradients]
+        for place in range(len(results)) if self._make else self._copied:
+            results[place] = np.array(results[place])
+        results = [Tensor(r) if on_tensors else np.asarray(r) for r in results]
+        return results[0], self._call.packed(results[1:])
+
+    def save(self, path: Any) -> Path:
+        """Write the source to a file."""
+        from minigraph.files import as_path, write_whole
+
+        return write_whole(as_path(path, "Derived.save: path"), self.source.encode())
+
+    def explain(self) -> str:
+        """Say of each line which rule it is, and the shape that it gives."""
+        width = max((len(code) for code, _, _ in self._lines), default=0)
+        rows = []
+        for code, comment, value in self._lines:
+            shape = f"({', '.join(map(str, value.shape))})"
+            rule = value.op if isinstance(value.op, str) else value.op.name
+            rows.append(f"{code:{width}}  {rule:14} {shape:12} {comment or ''}".rstrip())
+        return "\n".join(rows)
+
+    def __repr__(self) -> str:
+        return f"<Derived {self._call.name}, {len(self._lines)} lines>"
+
+    def __str__(self) -> str:
+        return self.source
+
+
+def derive(
+    f: Callable[..., Any],
+    *args: Any,
+    argnums: int | Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+    style: Style = "textbook",
+) -> Derived:
+    """Write out the value and gradients of a function as NumPy that a person would write.
+
+    The function is run on examples of its arguments, and what it does is recorded, with its
+    sweep; passes leave out what changes nothing and compute common parts once.
+
+    Parameters
+    ----------
+    f : callable
+        Gives a scalar loss. Its source is never read; it may not look at values.
+    *args : nested containers of arrays
+        Examples. Whole numbers, text and None are taken as they are, in every call.
+    argnums : int or sequence of int, optional
+        By which arguments to differentiate; by default all that hold floats alone.
+    names : sequence of str, optional
+        What to call the arrays of the arguments, in order.
+    style : {"textbook", "fast"}
+        One statement per formula; or one call of NumPy per line, into arrays that are kept from
+        call to call and taken over by others when nothing reads them any more.
+
+    Returns
+    -------
+    Derived
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `f` cannot be captured: it branches on values, looks at raw arrays, draws random
+        numbers, gives no scalar, or calls an op that no import finds.
+
+    Examples
+    --------
+    >>> import numpy as np, minigraph as mg
+    >>> def loss(w, X):
+    ...     hidden = np.tanh(X @ w)
+    ...     return (hidden * hidden).sum()
+    >>> print(mg.derive(loss, np.ones(2), np.ones((3, 2)), argnums=0))
+    """
+    check_callable(f, "derive: f")
+    if style not in WRITERS:
+        raise ValueError(f"derive: style is one of {', '.join(WRITERS)}, not {style!r}")
+    call = _Arguments(f, args, argnums, names)
+    first = capture(f, *call.traced(), call.wanted)
+    try:
+        sizes.following(first, capture(f, *call.traced(), call.wanted), (1, 1), 0)
+    except sizes.Differs as error:
+        raise ValueError(
+            f"derive: {call.title} does something else in a second call with the same arguments: "
+            f"{error}. Does it draw random numbers? Draw them outside, and pass them"
+        ) from None
+    program, fixed = _for_any_batch(f, call, first)
+    program = passes.shared(passes.simplified(program))
+    program = passes.simplified(program)
+    if style == "fast":
+        program = in_place(program)
+    return Derived(call, program, WRITERS[style](program), fixed)
+
+
+WRITERS: dict[str, type[Writer]] = {"textbook": Writer, "fast": FastWriter}
+
+
+def _for_any_batch(f: Callable[..., Any], call: "_Arguments", first: Program) -> Any:
+    """Give the program for any batch size, if it can be told; else why not."""
+    reason = "no argument has axes"
+    for group in call.batches():
+        size = call.arrays[group[-1]].shape[0]
+        try:
+            larger = capture(f, *call.traced(group), call.wanted)
+            return sizes.following(first, larger, (size, size + 1), group[0]), None
+        except (ValueError, TypeError, IndexError) as error:
+            reason = str(error)
+    return first, reason
+
+
+class _Arguments:
+    """The arguments of a function: flat, as Tensors, checked, and put back into containers."""
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        argnums: int | Sequence[int] | None,
+        names: Sequence[str] | None,
+    ) -> None:
+        self.title = getattr(f, "__name__", type(f).__name__)
+        self.name = identifier(f"{self.title}_and_gradients")
+        self.leaves: list[Leaf] = []
+        self.places: list[list[int]] = []  # of the arrays of each argument, among all
+        self.rebuilds = []
+        self.arrays: list[Any] = []
+        for path, value in zip(argument_names(f, len(args)), args):
+            leaves, rebuild = flatten(value, path)
+            self.rebuilds.append(rebuild)
+            self.places.append([])
+            for leaf in leaves:
+                array = _array(leaf)
+                self.leaves.append(leaf)
+                if array is not None:
+                    self.places[-1].append(len(self.arrays))
+                    self.arrays.append(array)
+        self.paths = [leaf.path for leaf in self.leaves if _array(leaf) is not None]
+        if names is not None:
+            if len(names) != len(self.paths):
+                raise ValueError(
+                    f"derive: {len(names)} names for {len(self.paths)} arrays: "
+                    f"{', '.join(self.paths)}"
+                )
+            self.paths = list(names)
+        self.one = isinstance(argnums, int)
+        self.chosen = self._chosen(argnums)
+        self.wanted = [place for i in self.chosen for place in self.places[i]]
+
+    def _chosen(self, argnums: int | Sequence[int] | None) -> list[int]:
+        floats = [
+            i
+            for i, places in enumerate(self.places)
+            if places and all(self.arrays[p].dtype.kind == "f" for p in places)
+        ]
+        if argnums is None:
+            if not floats:
+                raise TypeError(f"derive: no argument of {self.title} is of floats")
+            return floats
+        n = len(self.places)
+        given = [argnums] if isinstance(argnums, int) else list(argnums)
+        for i in given:
+            if not isinstance(i, int) or not -n <= i < n:
+                raise ValueError(f"derive: argnums has {i!r}, but there are {n} arguments")
+            if i % n not in floats:
+                raise TypeError(
+                    f"derive: argument {i} of {self.title} has no gradient: it is not of floats"
+                )
+        return [i % n for i in given]
+
+    def traced(self, group: Sequence[int] = ()) -> tuple[list[Any], list[Leaf]]:
+        """Give new Tensors in the containers of the arguments; those of the group one longer."""
+        tensors, given, place = [], [], 0
+        for leaf in self.leaves:
+            array = _array(leaf)
+            if array is None:
+                given.append(leaf.value)
+                continue
+            if place in group:
+                array = np.concatenate([array, array[:1]])
+            tensor = Tensor(array, requires_grad=place in self.wanted)
+            tensors.append(Leaf(self.paths[place], tensor))
+            given.append(tensor)
+            place += 1
+        values = iter(given)
+        return [rebuild(values) for rebuild in self.rebuilds], tensors
+
+    def batches(self) -> list[list[int]]:
+        """List which arrays may hold one row per example.
+
+        These are all as long as the last one, or those of them that no gradient is asked for.
+        """
+        long = [i for i, array in enumerate(self.arrays) if array.ndim and array.shape[0]]
+        if not long:
+            return []
+        size = self.arrays[long[-1]].shape[0]
+        alike = [i for i in long if self.arrays[i].shape[0] == size]
+        data = [i for i in alike if i not in self.wanted]
+        return [alike] if data in ([], alike) else [data, alike]
+
+    def read(self, args: tuple[Any, ...], program: Program, fixed: str | None) -> Any:
+        """Check arguments; list their arrays, and give the batch size."""
+        flat = len(args) == len(self.arrays) == len(self.leaves)
+        if flat and all(type(a) is np.ndarray for a in args):  # nothing to take out of containers
+            return args, False, self._check(args, program, fixed)
+        if len(args) != len(self.places):
+            raise TypeError(f"{self.name}: {len(args)} arguments; expected {len(self.places)}")
+        leaves = [leaf for value in args for leaf in flatten(value, "")[0]]
+        if len(leaves) != len(self.leaves):
+            raise ValueError(f"{self.name}: {len(leaves)} values; expected {len(self.leaves)}")
+        arrays = [self._read(leaf, old) for leaf, old in zip(leaves, self.leaves)]
+        arrays = [array for array in arrays if array is not None]
+        on_tensors = any(isinstance(leaf.value, Tensor) for leaf in leaves)
+        return arrays, on_tensors, self._check(arrays, program, fixed)
+
+    def _read(self, leaf: Leaf, traced: Leaf) -> Any:
+        array = _array(leaf)
+        if (array is None) != (_array(traced) is None):
+            raise TypeError(
+                f"{self.name}: {traced.path} is {shown(leaf.value)}; it was traced as "
+                f"{shown(traced.value)}"
+            )
+        if array is None and leaf.value != traced.value:
+            raise ValueError(
+                f"{self.name}: {traced.path} is {leaf.value!r}; it was traced as "
+                f"{traced.value!r}, and that is in the source: derive again"
+            )
+        return array
+
+    def _check(self, arrays: Sequence[Any], program: Program, fixed: str | None) -> int | None:
+        """Check dtypes and shapes; give the batch size, where there is one."""
+        K = None
+        if program.batch is not None:
+            first = arrays[program.parameters.index(program.batch)].shape
+            K = first[0] if first else -1
+        for place, (array, parameter) in enumerate(zip(arrays, program.parameters)):
+            shape = parameter.shape
+            if program.batch is not None:
+                shape = tuple([n if type(n) is int else n.at(K) for n in shape])
+            if array.dtype != parameter.dtype or array.shape != shape:
+                self._refuse(self.paths[place], array, parameter, fixed)
+        return K
+
+    def _refuse(self, path: str, array: Any, parameter: Value, fixed: str | None) -> None:
+        """Say how an argument differs from the one that was traced."""
+        if array.dtype != parameter.dtype:
+            raise TypeError(
+                f"{self.name}: {path} is {array.dtype}; it was traced with {parameter.dtype}"
+            )
+        why = f"; another batch size is not possible: {fixed}" if fixed else ""
+        raise ValueError(
+            f"{self.name}: {path} is {list(array.shape)}; it was traced with "
+            f"[{', '.join(map(str, parameter.shape))}]{why}"
+        )
+
+    def packed(self, gradients: Sequence[Any]) -> Any:
+        """Put gradients into the containers of their arguments."""
+        values = iter(gradients)
+        packs = tuple([self.rebuilds[i](values) for i in self.chosen])
+        return packs[0] if self.one else packs
+
+
+def _array(leaf: Leaf) -> Any:
+    """Give what varies from call to call as an array; None for what does not."""
+    value = leaf.value
+    if isinstance(value, Tensor):
+        return value._array if isinstance(value._array, np.ndarray) else np.asarray(value._array)
+    if isinstance(value, float):
+        return np.asarray(value)
+    return np.asarray(value) if is_array(value) else None
+
+
+def _shared_outputs(program: Program) -> list[int]:
+    """List the places of outputs whose memory may belong to something else."""
+    seen: set[Value] = set()
+    places = []
+    for place, output in enumerate(program.outputs):
+        if not isinstance(output, Value):
+            continue
+        if output in seen or output.op == "parameter" or output.op in passes.SHARING:
+            places.append(place)
+        seen.add(output)
+    return places

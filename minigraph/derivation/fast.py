@@ -1,0 +1,191 @@
+"""The source of a program that allots its arrays once: one NumPy call per line, into buffers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from minigraph.derivation.forms import LOOSE, Text, shown, statements, user_function, written
+from minigraph.derivation.passes import SHARING
+from minigraph.derivation.program import Program, Value, rewritten
+from minigraph.derivation.textbook import Writer
+from minigraph.op import Op
+from minigraph.ops import elementwise, reductions, shaping
+
+__all__ = ["FastWriter", "in_place"]
+
+# What `np.add.reduce` and its like do faster than the methods around them
+REDUCTIONS = {reductions.sum: "np.add", reductions.max: "np.maximum", reductions.min: "np.minimum"}
+
+
+def in_place(program: Program) -> Program:
+    """Subtract a one-hot matrix where its ones are: only these entries change."""
+    uses = program.uses()
+
+    def rule(value: Value) -> Any:
+        labels = _labels(value)
+        if labels is None or uses.get(value.inputs[0], 2) > 1:
+            return value
+        return replace(value, op="less_onehot", inputs=(value.inputs[0], labels))
+
+    return rewritten(program, rule)
+
+
+def _labels(value: Value) -> Value | None:
+    """Find y in ``p - (y[:, None] == np.arange(m))``."""
+    if value.op is not elementwise.subtract:
+        return None
+    p, onehot = value.inputs
+    if not (isinstance(p, Value) and isinstance(onehot, Value) and onehot.op is elementwise.equal):
+        return None
+    column, counts = onehot.inputs
+    if not (isinstance(counts, Value) and counts.op == "arange" and isinstance(column, Value)):
+        return None
+    labels: Value = column.inputs[0]
+    as_column = column.op in (shaping.expand_dims, shaping.indexing) and column.shape[1:] == (1,)
+    if not as_column or len(labels.shape) != 1 or p.shape != onehot.shape:
+        return None
+    return labels if labels.dtype.kind in "iu" else None
+
+
+class FastWriter(Writer):
+    """Writes each value into a buffer, which others take over when nothing reads it any more."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program)
+        self.made: dict[str, str] = {}  # the buffers, and what makes them
+        self.free: dict[Any, list[str]] = {}
+        self.holders: dict[Value, str] = {}  # the buffer of each value that is in one
+        self.roots: dict[Value, Value] = {}
+        self.last: dict[Value, int] = {}
+        for place, value in enumerate(program.body):
+            shares = value.op in SHARING and not _copies(value)
+            self.roots[value] = self._root(value.inputs[0]) if shares else value
+            for input in value.values:
+                self.last[self._root(input)] = place
+        for output in self.outputs:
+            self.last[self._root(output)] = len(program.body)
+
+    def _root(self, value: Value) -> Value:
+        return self.roots.get(value, value)
+
+    def write(self) -> None:
+        """Write all statements."""
+        self.reserved = {v: self.names.give(v.name) for v in self.program.body if v.name}
+        for place, value in enumerate(self.program.body):
+            inputs = [self.text(i) for i in value.inputs]
+            if self.is_part(value):
+                self.texts[value] = written(value, inputs)
+            else:
+                self._state(place, value, inputs)
+            self._release(place, value)
+
+    def is_part(self, value: Value) -> bool:
+        """Write views, and numbers made of numbers, where they are read."""
+        if not super().is_part(value):
+            return False
+        view = value.op in SHARING and not _copies(value)
+        return view or (not value.shape and not any(i.shape for i in value.values))
+
+    def _state(self, place: int, value: Value, inputs: Sequence[Text]) -> None:
+        if value.op in ("arange", "full"):  # as good in the next call
+            self.texts[value] = Text(self._buffer(written(value, inputs).code))
+            return
+        name = self.name(value)
+        if value.op == "less_onehot":
+            p, labels = inputs
+            rows = self._buffer(f"np.arange({shown(value.shape[0])})")
+            self.state(value, [f"{p.code}[{rows}, {labels.code}] -= 1", f"{name} = {p.code}"])
+            self._take_over(value, value.inputs[0])
+        elif (call := _into(value, inputs)) is None or not value.shape:
+            self.state(value, statements(name, inputs, value))
+        else:
+            out = self._out(place, value)
+            self.state(value, [f"{name} = {call}, out={out})"])
+        self.texts[value] = Text(name)
+
+    def _out(self, place: int, value: Value) -> str:
+        """Find where to write a value: over an input that is read for the last time, or anew."""
+        for input in value.values if _elementwise(value) else ():
+            root = self._root(input)
+            fits = root is input and input.shape == value.shape and input.dtype == value.dtype
+            if fits and input in self.holders and self.last[input] == place:
+                self._take_over(value, input)
+                return self.texts[input].code
+        spare = self.free.get((value.shape, value.dtype))
+        name = spare.pop() if spare else self._buffer(
+            f"np.empty({shown(value.shape)}, dtype={shown(value.dtype)})", anew=True
+        )  # fmt: skip
+        self.holders[value] = name
+        return name
+
+    def _take_over(self, value: Value, input: Value) -> None:
+        if input in self.holders:
+            self.holders[value] = self.holders.pop(input)
+
+    def _release(self, place: int, value: Value) -> None:
+        """Give back the buffers of what was read for the last time."""
+        for root in {self._root(input) for input in value.values}:
+            if self.last[root] == place and root in self.holders and root is not value:
+                key = root.shape, root.dtype
+                self.free.setdefault(key, []).append(self.holders.pop(root))
+
+    def _buffer(self, code: str, anew: bool = False) -> str:
+        for name, made in self.made.items():
+            if made == code and not anew:
+                return name
+        name = self.names.give(f"buffer{len(self.made) + 1}")
+        self.made[name] = code
+        return name
+
+    # The source around the statements
+
+    def before(self, title: str) -> list[str]:
+        """Write the function that makes the buffers."""
+        if not self.made:
+            return []
+        argument = "K" if self.program.batch is not None else ""
+        parts = [f"        {code}," for code in self.made.values()]
+        return [f"def make_buffers({argument}):", "    return (", *parts, "    )", "", ""]
+
+    def prelude(self) -> list[str]:
+        """Name the buffers."""
+        if not self.made:
+            return []
+        argument = "K" if self.program.batch is not None else ""
+        lines = ["if buffers is None:", f"    buffers = make_buffers({argument})"]
+        names = ", ".join(self.made) + ("," if len(self.made) == 1 else "")
+        if len(names) < 70:
+            return [*lines, f"{names} = buffers"]
+        return [*lines, "(", *(f"    {name}," for name in self.made), ") = buffers"]
+
+    def options(self) -> list[str]:
+        """Name the arguments that are given by name."""
+        return [*self.constants, *(["buffers=None"] if self.made else [])]
+
+
+def _elementwise(value: Value) -> bool:
+    function = getattr(value.op, "function", None)
+    return isinstance(function, np.ufunc) and function.signature is None
+
+
+def _copies(value: Value) -> bool:
+    """Tell whether an op that shares memory by its kind makes a new array after all."""
+    arrays = value.op is shaping.indexing and "array" in value.attributes["index"]
+    return arrays or value.op in (shaping.cast, shaping.cast_to_constant)
+
+
+def _into(value: Value, inputs: Sequence[Text]) -> str | None:
+    """Write a call up to its ``out=``, if it takes one."""
+    op = value.op
+    if not isinstance(op, Op):
+        return None
+    arguments = [i.within(LOOSE) for i in inputs]
+    if isinstance(op.function, np.ufunc):
+        return f"{user_function(op)}({', '.join(arguments)}"
+    if op in REDUCTIONS and inputs:
+        axis, keepdims = value.attributes["axis"], value.attributes["keepdims"]
+        keeps = ", keepdims=True" if keepdims else ""
+        return f"{REDUCTIONS[op]}.reduce({arguments[0]}, axis={shown(axis)}{keeps}"
+    return None

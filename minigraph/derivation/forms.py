@@ -1,0 +1,322 @@
+"""How each op is written in NumPy: an expression, and how tightly it binds.
+
+Expressions are written as a person would, and bind as Python says: an operand that binds less
+tightly than its place asks for is put in parentheses.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigraph.derivation.program import Size, Value
+from minigraph.op import Op
+from minigraph.ops import (
+    elementwise,
+    neural,
+    products,
+    reductions,
+    selecting,
+    shaping,
+    signals,
+    trigonometry,
+)
+
+__all__ = ["ATOM", "FORMS", "LOOSE", "Text", "literal", "statements", "user_function", "written"]
+
+ATOM, POWER, UNARY, PRODUCT, SUM, COMPARISON, LOOSE = range(7)
+
+
+class Text(NamedTuple):
+    """An expression, and how tightly it binds."""
+
+    code: str
+    level: int = ATOM
+
+    def within(self, level: int) -> str:
+        """Give the expression for a place that needs this, or something that binds tighter."""
+        return self.code if self.level <= level else f"({self.code})"
+
+
+Form = Callable[[Sequence[Text], Value], Text]
+
+OPERATORS: dict[Any, tuple[str, int]] = {
+    np.add: ("+", SUM),
+    np.subtract: ("-", SUM),
+    np.multiply: ("*", PRODUCT),
+    np.divide: ("/", PRODUCT),
+    np.floor_divide: ("//", PRODUCT),
+    np.remainder: ("%", PRODUCT),
+    np.matmul: ("@", PRODUCT),
+    np.less: ("<", COMPARISON),
+    np.less_equal: ("<=", COMPARISON),
+    np.greater: (">", COMPARISON),
+    np.greater_equal: (">=", COMPARISON),
+    np.equal: ("==", COMPARISON),
+    np.not_equal: ("!=", COMPARISON),
+}
+
+
+def written(value: Value, inputs: Sequence[Text]) -> Text:
+    """Write what makes a value, from what its inputs are called."""
+    op = value.op
+    if isinstance(op, str):
+        return _MADE[op](value)
+    form = FORMS.get(op)
+    if form is not None:
+        return form(inputs, value)
+    if isinstance(op.function, np.ufunc) and op.function in OPERATORS:
+        return _operator(*OPERATORS[op.function], inputs)
+    if op.function is np.negative:
+        return Text(f"-{inputs[0].within(UNARY)}", UNARY)
+    arguments = [i.within(LOOSE) for i in inputs]
+    arguments += [f"{name}={shown(v)}" for name, v in value.attributes.items()]
+    return Text(f"{user_function(op)}({', '.join(arguments)})")
+
+
+def user_function(op: Op) -> str:
+    """Give the name under which source finds an op's function.
+
+    Raises
+    ------
+    TypeError
+        If it cannot be imported.
+    """
+    function = op.function
+    if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is function:
+        return "np.abs" if function is np.absolute else f"np.{function.__name__}"
+    if isinstance(function, np.ufunc):
+        import scipy.special
+
+        if getattr(scipy.special, function.__name__, None) is function:
+            return f"scipy.special.{function.__name__}"
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+    if module not in (None, "__main__") and getattr(sys.modules[module], name, None) is function:
+        return f"{module}.{name}"
+    raise TypeError(
+        f"derive: the op {op.name} calls {module}.{name}, which no import finds; define it with "
+        "def at the top of a module that can be imported, and make the op of it: mg.Op(function, "
+        "...)"
+    )
+
+
+def _operator(symbol: str, level: int, inputs: Sequence[Text]) -> Text:
+    left, right = inputs
+    if level == COMPARISON:
+        return Text(f"{left.within(SUM)} {symbol} {right.within(SUM)}", level)
+    return Text(f"{left.within(level)} {symbol} {right.within(level - 1)}", level)
+
+
+_SIMPLE = re.compile(r"-?[\w.]+")
+
+
+def power(left: Text, right: Text) -> Text:
+    """Write a power as formatters do: without spaces between names and numbers."""
+    base, exponent = left.within(ATOM), right.within(UNARY)
+    if base.startswith("-"):
+        base = f"({base})"
+    hugs = _SIMPLE.fullmatch(base) and _SIMPLE.fullmatch(exponent)
+    return Text(f"{base}**{exponent}" if hugs else f"{base} ** {exponent}", POWER)
+
+
+def literal(number: Any, weak: bool = False) -> Text:
+    """Write a number; a weak one takes the dtype of the arrays beside it, as Python's do."""
+    if isinstance(number, Size):
+        level = PRODUCT if number.over or number.times != 1 else ATOM
+        return Text(str(number), SUM if number.plus else level)
+    if isinstance(number, np.generic):
+        if not weak:
+            return Text(f"np.{number.dtype.name}({_number(number.item())})")
+        number = float(str(number)) if number.dtype.kind == "f" else number.item()
+    code = _number(number)
+    return Text(code, UNARY if code.startswith("-") else ATOM)
+
+
+def _number(number: Any) -> str:
+    if isinstance(number, float) and not np.isfinite(number):
+        return "np.nan" if number != number else "np.inf" if number > 0 else "-np.inf"
+    return repr(number)
+
+
+def shown(attribute: Any) -> str:
+    """Write an attribute: numbers, text, dtypes, slices, and tuples of them."""
+    if isinstance(attribute, tuple | list):
+        parts = [shown(part) for part in attribute]
+        return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
+    if isinstance(attribute, np.dtype):
+        return "bool" if attribute.kind == "b" else f"np.{attribute.name}"
+    if isinstance(attribute, Size | np.generic | float):
+        return literal(attribute, weak=True).code
+    return f'"{attribute}"' if isinstance(attribute, str) else repr(attribute)
+
+
+def _index(parts: Sequence[Any], arrays: Sequence[Text]) -> str:
+    rest = iter(arrays)
+    return ", ".join(
+        next(rest).within(LOOSE) if part == "array" else _place(part) for part in parts
+    )
+
+
+def _place(part: Any) -> str:
+    if not isinstance(part, slice):
+        return "..." if part is Ellipsis else shown(part)
+    ends = ["" if end is None else shown(end) for end in (part.start, part.stop, part.step)]
+    return ":".join(ends if ends[2] else ends[:2])
+
+
+# What takes more than one statement
+
+
+def statements(name: str, inputs: Sequence[Text], value: Value) -> list[str]:
+    """Write the statements that make a value of this name."""
+    if value.op is not shaping.scatter:
+        return [f"{name} = {written(value, inputs).within(LOOSE)}"]
+    arrays = list(value.values)[1:]
+    place = _index(value.attributes["index"], inputs[1:])
+    zeros = f"{name} = np.zeros({shown(value.shape)}, dtype={shown(value.dtype)})"
+    if any(array.dtype.kind in "iu" for array in arrays):
+        index = f"({place})" if len(value.attributes["index"]) > 1 else f"({place},)"
+        return [zeros, f"np.add.at({name}, {index}, {inputs[0].within(LOOSE)})"]
+    return [zeros, f"{name}[{place}] = {inputs[0].within(LOOSE)}"]
+
+
+# Forms
+
+
+def _call(name: str, *attributes: str) -> Form:
+    """Write ``name(inputs, attribute=...)``, without attributes that are as by default."""
+
+    def form(inputs: Sequence[Text], value: Value) -> Text:
+        arguments = [i.within(LOOSE) for i in inputs]
+        for attribute in attributes:
+            given = value.attributes[attribute]
+            if given is not None and given is not False:
+                arguments.append(f"{attribute}={shown(given)}")
+        return Text(f"{name}({', '.join(arguments)})")
+
+    return form
+
+
+def _method(name: str) -> Form:
+    """Write ``x.name(axis=..., keepdims=...)``."""
+
+    def form(inputs: Sequence[Text], value: Value) -> Text:
+        options = [
+            f"{attribute}={shown(given)}"
+            for attribute, given in value.attributes.items()
+            if given is not None and given is not False
+        ]
+        if inputs[0].level > ATOM or inputs[0].code[0].isdigit():
+            return Text(f"np.{name}({', '.join([inputs[0].within(LOOSE), *options])})")
+        return Text(f"{inputs[0].code}.{name}({', '.join(options)})")
+
+    return form
+
+
+def _joined(name: str) -> Form:
+    def form(inputs: Sequence[Text], value: Value) -> Text:
+        parts = ", ".join(i.within(LOOSE) for i in inputs)
+        return Text(f"np.{name}([{parts}], axis={value.attributes['axis']})")
+
+    return form
+
+
+def _transposed(inputs: Sequence[Text], value: Value) -> Text:
+    axes = value.attributes["axes"]
+    if axes is None or tuple(axes) == tuple(range(len(value.shape)))[::-1]:
+        return Text(f"{inputs[0].within(ATOM)}.T")
+    return Text(f"np.transpose({inputs[0].within(LOOSE)}, {shown(tuple(axes))})")
+
+
+def _swapped(inputs: Sequence[Text], value: Value) -> Text:
+    axes = [value.attributes[name] for name in ("axis1", "axis2")]
+    if len(value.shape) == 2 and axes[0] % 2 != axes[1] % 2:
+        return Text(f"{inputs[0].within(ATOM)}.T")
+    return Text(f"np.swapaxes({inputs[0].within(LOOSE)}, {axes[0]}, {axes[1]})")
+
+
+def _taken(inputs: Sequence[Text], value: Value) -> Text:
+    return Text(f"{inputs[0].within(ATOM)}[{_index(value.attributes['index'], inputs[1:])}]")
+
+
+def _expanded(inputs: Sequence[Text], value: Value) -> Text:
+    axis = value.attributes["axis"]
+    rank = len(value.shape)
+    places = {a % rank for a in (axis if isinstance(axis, tuple) else (axis,))}
+    if rank <= 2 and inputs[0].level == ATOM:
+        index = ", ".join("None" if i in places else ":" for i in range(rank))
+        return Text(f"{inputs[0].code}[{index}]")
+    return Text(f"np.expand_dims({inputs[0].within(LOOSE)}, {shown(axis)})")
+
+
+def _simple(template: str) -> Form:
+    """Fill in ``{0}``, ``{1}`` for inputs and ``{name}`` for attributes."""
+
+    def form(inputs: Sequence[Text], value: Value) -> Text:
+        parts = [i.within(LOOSE) for i in inputs]
+        return Text(template.format(*parts, **{k: shown(v) for k, v in value.attributes.items()}))
+
+    return form
+
+
+def _scalar_power(inputs: Sequence[Text], value: Value) -> Text:
+    return power(inputs[0], literal(value.attributes["exponent"]))
+
+
+def _exponential(inputs: Sequence[Text], value: Value) -> Text:
+    return power(literal(value.attributes["base"]), inputs[0])
+
+
+def _einsum(inputs: Sequence[Text], value: Value) -> Text:
+    parts = ", ".join(i.within(LOOSE) for i in inputs)
+    return Text(f'np.einsum("{value.attributes["subscripts"]}", {parts}, optimize=True)')
+
+
+FORMS: dict[Op, Form] = {
+    elementwise.scalar_power: _scalar_power,
+    elementwise.exponential: _exponential,
+    elementwise.where: _simple("np.where({0}, {1}, {2})"),
+    elementwise.unit_sign: _simple("np.copysign(1, {0})"),
+    elementwise.round: _simple("np.round({0}, {decimals})"),
+    elementwise.heaviside: _simple("np.heaviside({0}, {1})"),
+    trigonometry.sinc: _simple("np.sinc({0})"),
+    reductions.sum: _method("sum"),
+    reductions.mean: _method("mean"),
+    reductions.prod: _method("prod"),
+    reductions.max: _method("max"),
+    reductions.min: _method("min"),
+    reductions.argmax: _method("argmax"),
+    reductions.argmin: _method("argmin"),
+    reductions.any: _method("any"),
+    reductions.all: _method("all"),
+    reductions.cumsum: _call("np.cumsum", "axis"),
+    shaping.reshape: _simple("np.reshape({0}, {shape})"),
+    shaping.transpose: _transposed,
+    shaping.swapaxes: _swapped,
+    shaping.squeeze: _call("np.squeeze", "axis"),
+    shaping.expand_dims: _expanded,
+    shaping.broadcast_to: _simple("np.broadcast_to({0}, {shape})"),
+    shaping.copy: _simple("np.array({0})"),
+    shaping.cast: _simple("np.asarray({0}, dtype={dtype})"),
+    shaping.cast_to_constant: _simple("np.asarray({0}, dtype={dtype})"),
+    shaping.concatenation: _joined("concatenate"),
+    shaping.stacking: _joined("stack"),
+    shaping.indexing: _taken,
+    selecting.argsort: _call("np.argsort", "axis", "kind"),
+    selecting.partition_places: _simple("np.argpartition({0}, {kth}, axis={axis})"),
+    neural.norm1: _simple("np.vdot({1}, {0})"),
+    neural.l2_penalty: _simple("np.vdot({0}, {0})"),
+    products.contraction: _einsum,
+    signals.convolution: _simple("np.convolve({0}, {1}, mode={mode})"),
+    selecting.places_in_order: _simple("np.searchsorted({0}, {1}, side={side})"),
+}
+
+_MADE: dict[str, Callable[[Value], Text]] = {
+    "arange": lambda value: Text(f"np.arange({shown(value.attributes['stop'])})"),
+    "full": lambda value: Text(
+        f"np.full({shown(value.attributes['shape'])}, {_number(value.attributes['value'])}, "
+        f"dtype={shown(value.dtype)})"
+    ),
+}

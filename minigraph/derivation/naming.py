@@ -1,0 +1,38 @@
+"""Names of a program's values: those that the program uses, made safe for Python."""
+
+import builtins
+import keyword
+import re
+import unicodedata
+from collections.abc import Iterable
+
+__all__ = ["Names", "identifier"]
+
+# What the source itself means by these, and what is misread: l, O and I look like digits.
+TAKEN = {"np", "scipy", "K", "l", "O", "I", *dir(builtins), *keyword.kwlist, *keyword.softkwlist}
+
+
+def identifier(text: str) -> str:
+    """Make a name that Python can read of any text: letters, digits and _ stay."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    name = re.sub(r"\W+", "_", plain).strip("_")
+    if not name or name[0].isdigit():
+        name = f"x{name}"
+    return f"{name}_" if name in TAKEN else name
+
+
+class Names:
+    """Names given so far: each once."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+
+    def give(self, wanted: str) -> str:
+        """Give this name made safe, with a number if it is taken."""
+        name = identifier(wanted)
+        stem, number = (name[:-1], 1) if name == "t1" else (f"{name}_", 1)
+        while name in self._taken:
+            number += 1
+            name = f"{stem}{number}"
+        self._taken.add(name)
+        return name

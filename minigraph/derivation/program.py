@@ -1,0 +1,166 @@
+"""A program: what a derivation writes down, one value after the other, each made by one op."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from minigraph.op import Op
+
+__all__ = ["Program", "Size", "Value", "is_number", "rewritten"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """A number that follows the batch size K: ``times * K + plus``, or ``times / (K * over)``."""
+
+    times: float = 1
+    plus: int = 0
+    over: int = 0
+
+    def at(self, batch: int) -> Any:
+        """Give the number for a batch size."""
+        if self.over:
+            return self.times / (batch * self.over)
+        return self.times * batch + self.plus
+
+    def __str__(self) -> str:
+        if self.over:
+            below = "K" if self.over == 1 else f"(K * {self.over})"
+            return f"{self.times:g} / {below}"
+        product = "K" if self.times == 1 else f"{self.times:g} * K"
+        return f"{product} + {self.plus}" if self.plus else product
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """One value of a program.
+
+    Attributes
+    ----------
+    op : Op or str
+        What makes it; text for what no op makes: "parameter", "arange", "full".
+    inputs : tuple
+        Values and numbers.
+    attributes : mapping
+        As the op takes them.
+    shape : tuple of int or Size
+    dtype : dtype
+    name : str or None
+        As the program called it.
+    step : str or None
+        The step of the chain rule that it is.
+    """
+
+    op: Op | str
+    inputs: tuple[Any, ...]
+    attributes: Mapping[str, Any]
+    shape: tuple[Any, ...]
+    dtype: np.dtype[Any]
+    name: str | None = None
+    step: str | None = None
+
+    @property
+    def values(self) -> Iterator["Value"]:
+        """The inputs that are no numbers."""
+        return (input for input in self.inputs if isinstance(input, Value))
+
+    def on(self, *inputs: Any, **changes: Any) -> "Value":
+        """Give the same with other inputs."""
+        return replace(self, inputs=inputs, **changes)
+
+
+@dataclass(frozen=True)
+class Program:
+    """Values in the order in which they are made, from parameters to outputs.
+
+    Attributes
+    ----------
+    parameters : tuple of Value
+        The arguments.
+    constants : mapping of Value to array
+        Further parameters, with the arrays that the program closed over.
+    body : tuple of Value
+        What is made, in order.
+    outputs : tuple of Value or number
+        The value, then the gradients.
+    """
+
+    parameters: tuple[Value, ...]
+    constants: Mapping[Value, Any]
+    body: tuple[Value, ...]
+    outputs: tuple[Any, ...]
+    batch: Value | None = field(default=None)
+
+    def uses(self) -> dict[Value, int]:
+        """Count how often each value is read, by others or as an output."""
+        counts: dict[Value, int] = {}
+        for value in self.body:
+            for input in value.values:
+                counts[input] = counts.get(input, 0) + 1
+        for output in self.outputs:
+            if isinstance(output, Value):
+                counts[output] = counts.get(output, 0) + 1
+        return counts
+
+
+Rule = Callable[[Value], Any]
+
+
+def rewritten(program: Program, rule: Rule) -> Program:
+    """Replace each value by what the rule makes of it, its inputs replaced before.
+
+    A rule gives the value itself, another one (which may be made from new ones), or a number.
+    """
+    known: dict[Value, Any] = {}
+    body: list[Value] = []
+    placed = set(program.parameters) | set(program.constants)
+    for value in program.body:
+        inputs = tuple([known.get(i, i) if isinstance(i, Value) else i for i in value.inputs])
+        new = value if inputs == value.inputs else value.on(*inputs)
+        found = rule(new)
+        for made in _new(found, placed):
+            body.append(made)
+            placed.add(made)
+        if isinstance(found, Value) and found is not new:
+            found = _called(found, value, body)
+            placed.add(found)
+        known[value] = found
+    outputs = tuple([known.get(o, o) if isinstance(o, Value) else o for o in program.outputs])
+    return pruned(replace(program, body=tuple(body), outputs=outputs))
+
+
+def _called(found: Value, old: Value, body: list[Value]) -> Value:
+    """Let what stands for a value of a name bear that name, if it has none and was just made."""
+    if body and body[-1] is found and found.name is None and found.step is None:
+        body[-1] = found = replace(found, name=old.name, step=old.step)
+    return found
+
+
+def _new(found: Any, placed: set[Value]) -> Iterable[Value]:
+    """List what was not there before, in order of its making."""
+    made: list[Value] = []
+    stack = [found] if isinstance(found, Value) else []
+    while stack:
+        value = stack.pop()
+        if value not in placed and value not in made:
+            made.append(value)
+            stack.extend(value.values)
+    return reversed(made)
+
+
+def pruned(program: Program) -> Program:
+    """Leave out what leads to no output."""
+    useful = {o for o in program.outputs if isinstance(o, Value)}
+    for value in reversed(program.body):
+        if value in useful:
+            useful.update(value.values)
+    constants = {v: array for v, array in program.constants.items() if v in useful}
+    body = tuple([value for value in program.body if value in useful])
+    return replace(program, body=body, constants=constants)
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether an input is a number, known or following the batch size."""
+    return not isinstance(value, Value)

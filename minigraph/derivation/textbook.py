@@ -1,0 +1,158 @@
+"""The source of a program as a person would write it: one statement per formula."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from minigraph.derivation.forms import LOOSE, Text, literal, statements, written
+from minigraph.derivation.naming import Names
+from minigraph.derivation.program import Program, Size, Value
+from minigraph.ops.shaping import scatter
+
+__all__ = ["Line", "Writer", "source_of"]
+
+WIDTH = 88  # of lines, as formatters have it by default
+Line = tuple[str, str | None, Value]  # code, comment, the value that it makes
+
+
+class Writer:
+    """Writes the statements of a program, and remembers what each value is called."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.names = Names()
+        self.texts: dict[Value, Text] = {}
+        self.lines: list[Line] = []
+        self.reserved: dict[Value, str] = {}
+        self.uses = program.uses()
+        self.outputs = {o for o in program.outputs if isinstance(o, Value)}
+        self.parameters = [self._named(p) for p in program.parameters]
+        self.constants = [self._named(c, "constant") for c in program.constants]
+
+    def _named(self, value: Value, otherwise: str = "x") -> str:
+        name = self.names.give(value.name or otherwise)
+        self.texts[value] = Text(name)
+        return name
+
+    def text(self, input: Any) -> Text:
+        """Say how an input is written."""
+        return self.texts[input] if isinstance(input, Value) else literal(input)
+
+    def write(self) -> None:
+        """Write all statements."""
+        # Names of the program come first: others make way for them
+        self.reserved = {v: self.names.give(v.name) for v in self.program.body if v.name}
+        for value in self.program.body:
+            inputs = [self.text(i) for i in value.inputs]
+            if self.is_part(value):
+                text = written(value, inputs)
+                if len(text.code) <= WIDTH // 2:
+                    self.texts[value] = text
+                    continue
+            name = self.name(value)
+            self.state(value, statements(name, inputs, value))
+            self.texts[value] = Text(name)
+
+    def is_part(self, value: Value) -> bool:
+        """Tell whether a value is written as part of the one statement that reads it."""
+        single = self.uses[value] == 1 and value not in self.outputs
+        return single and not value.name and value.op is not scatter
+
+    def name(self, value: Value) -> str:
+        """Find a name for a value."""
+        return self.reserved.get(value) or self.names.give(self._describing(value))
+
+    def state(self, value: Value, codes: Sequence[str]) -> None:
+        """Add the statements that make a value."""
+        comment = f"∂{self.loss}/∂{value.step}" if value.step else None
+        for code in codes:
+            self.lines.append((code, comment, value))
+            comment = None
+
+    def before(self, title: str) -> list[str]:
+        """Write what comes before the function."""
+        return []
+
+    def prelude(self) -> list[str]:
+        """Write the first statements of the function."""
+        return []
+
+    def options(self) -> list[str]:
+        """Name the arguments that are given by name."""
+        return self.constants
+
+    def _describing(self, value: Value) -> str:
+        """Find a name for a value that the program has none for: sign_W1, or t1."""
+        if value is self.program.outputs[0]:
+            return "loss"
+        inputs = list(value.inputs)
+        op = value.op if isinstance(value.op, str) else value.op.name
+        if len(inputs) == 1 and (text := self.text(inputs[0])).code.isidentifier():
+            return f"{op}_{text.code}"
+        return "t1"
+
+    @property
+    def loss(self) -> str:
+        """What the value is called."""
+        first = self.program.outputs[0]
+        return (isinstance(first, Value) and first.name) or "loss"
+
+
+def source_of(writer: Writer, title: str) -> str:
+    """Put the statements of a program into a function."""
+    program = writer.program
+    prelude, before = writer.prelude(), writer.before(title)
+    value, *gradients = [writer.text(o).within(LOOSE) for o in program.outputs]
+    pack = f"({gradients[0]},)" if len(gradients) == 1 else f"({', '.join(gradients)})"
+    body = []
+    if program.batch is not None and (before or _follows(program)):
+        body.append(f"K = len({writer.texts[program.batch].code})")
+    body += prelude
+    body += [_commented(code, comment) for code, comment, _ in writer.lines]
+    body += _wrapped("return ", value, gradients, pack)
+    modules = {"scipy.special"} if any("scipy." in line for line in body) else set()
+    imports = ["import numpy as np", *(f"import {m}" for m in sorted(modules))]
+    signature = _signature(title, writer.parameters, writer.options())
+    return "\n".join([*imports, "", "", *before, *signature, *(f"    {line}" for line in body), ""])
+
+
+def _commented(code: str, comment: str | None) -> str:
+    fits = comment is not None and len(code) + len(comment) <= WIDTH - 8
+    return f"{code}  # {comment}" if fits else code
+
+
+def _wrapped(start: str, value: str, gradients: Sequence[str], pack: str) -> list[str]:
+    line = f"{start}{value}, {pack}"
+    if len(line) + 4 <= WIDTH:
+        return [line]
+    inner = [f"gradients = ({gradients[0]},)" if len(gradients) == 1 else ""]
+    inner = ["gradients = (", *(f"    {g}," for g in gradients), ")"]
+    return [*inner, f"{start}{value}, gradients"]
+
+
+def _signature(title: str, parameters: Sequence[str], constants: Sequence[str]) -> list[str]:
+    parts = [*parameters, *(["*", *constants] if constants else [])]
+    line = f"def {title}({', '.join(parts)}):"
+    if len(line) <= WIDTH:
+        return [line]
+    inner = f"    {', '.join(parts)}"
+    if len(inner) <= WIDTH and not constants:
+        return [f"def {title}(", inner, "):"]
+    return [f"def {title}(", *(f"    {part}," for part in parts), "):"]
+
+
+def _follows(program: Program) -> bool:
+    """Tell whether anything that is written follows the batch size."""
+
+    def within(part: Any) -> bool:
+        if isinstance(part, Mapping):
+            return any(map(within, part.values()))
+        if isinstance(part, tuple | list):
+            return any(map(within, part))
+        if isinstance(part, slice):
+            return within((part.start, part.stop, part.step))
+        return isinstance(part, Size)
+
+    return any(
+        within(v.inputs) or within(v.attributes) or (v.op is scatter and within(v.shape))
+        for v in program.body
+    )
