@@ -10,9 +10,10 @@ from minigraph.arrays import is_array, shown
 from minigraph.checks import check_callable
 from minigraph.derivation import passes, sizes
 from minigraph.derivation.capturing import capture
-from minigraph.derivation.fast import FastWriter, in_place
+from minigraph.derivation.fast import FastWriter
 from minigraph.derivation.naming import identifier
 from minigraph.derivation.program import Program, Value
+from minigraph.derivation.shortcuts import shortened
 from minigraph.derivation.textbook import Writer, source_of
 from minigraph.nested import Leaf, argument_names, flatten
 from minigraph.tensor import Tensor
@@ -77,9 +78,10 @@ class Derived:
         if self._make is None:
             value, gradients = self.function(*arrays, **self.constants)
         else:
-            if K not in self._buffers:
-                self._buffers[K] = self._make() if K is None else self._make(K)
-            value, gradients = self.function(*arrays, **self.constants, buffers=self._buffers[K])
+            buffers = self._buffers.get(K)
+            if buffers is None:
+                buffers = self._buffers[K] = self._make() if K is None else self._make(K)
+            value, gradients = self.function(*arrays, **self.constants, buffers=buffers)
         if not copy and not on_tensors:
             return value, self._call.packed(gradients)
         results = [value, *gradients]
@@ -171,7 +173,9 @@ def derive(
     program = passes.shared(passes.simplified(program))
     program = passes.simplified(program)
     if style == "fast":
-        program = in_place(program)
+        following = program.batch is not None
+        traced = len(call.arrays[program.parameters.index(program.batch)]) if following else 0
+        program = shortened(program, traced)
     return Derived(call, program, WRITERS[style](program), fixed)
 
 
@@ -225,6 +229,10 @@ class _Arguments:
                     f"{', '.join(self.paths)}"
                 )
             self.paths = list(names)
+        self.flat = len(self.arrays) == len(self.leaves) == len(args) and all(
+            leaf.value is value for leaf, value in zip(self.leaves, args)
+        )
+        self._expected: dict[Any, Any] = {}  # dtypes and shapes, by the batch size
         self.one = isinstance(argnums, int)
         self.chosen = self._chosen(argnums)
         self.wanted = [place for i in self.chosen for place in self.places[i]]
@@ -282,8 +290,7 @@ class _Arguments:
 
     def read(self, args: tuple[Any, ...], program: Program, fixed: str | None) -> Any:
         """Check arguments; list their arrays, and give the batch size."""
-        flat = len(args) == len(self.arrays) == len(self.leaves)
-        if flat and all(type(a) is np.ndarray for a in args):  # nothing to take out of containers
+        if self.flat and set(map(type, args)) == {np.ndarray}:  # no containers
             return args, False, self._check(args, program, fixed)
         if len(args) != len(self.places):
             raise TypeError(f"{self.name}: {len(args)} arguments; expected {len(self.places)}")
@@ -313,30 +320,39 @@ class _Arguments:
         """Check dtypes and shapes; give the batch size, where there is one."""
         K = None
         if program.batch is not None:
-            first = arrays[program.parameters.index(program.batch)].shape
-            K = first[0] if first else -1
-        for place, (array, parameter) in enumerate(zip(arrays, program.parameters)):
-            shape = parameter.shape
-            if program.batch is not None:
-                shape = tuple([n if type(n) is int else n.at(K) for n in shape])
-            if array.dtype != parameter.dtype or array.shape != shape:
-                self._refuse(self.paths[place], array, parameter, fixed)
+            K = arrays[program.parameters.index(program.batch)].shape[:1] or None
+            K = K and K[0]
+        expected = self._expected.get(K)
+        if expected is None:
+            expected = self._expected[K] = [
+                (p.dtype, tuple([n if type(n) is int else n.at(K or 0) for n in p.shape]))
+                for p in program.parameters
+            ]
+        if [(a.dtype, a.shape) for a in arrays] != expected:
+            self._refuse(arrays, expected, program, fixed)
         return K
 
-    def _refuse(self, path: str, array: Any, parameter: Value, fixed: str | None) -> None:
-        """Say how an argument differs from the one that was traced."""
-        if array.dtype != parameter.dtype:
-            raise TypeError(
-                f"{self.name}: {path} is {array.dtype}; it was traced with {parameter.dtype}"
-            )
-        why = f"; another batch size is not possible: {fixed}" if fixed else ""
-        raise ValueError(
-            f"{self.name}: {path} is {list(array.shape)}; it was traced with "
-            f"[{', '.join(map(str, parameter.shape))}]{why}"
-        )
+    def _refuse(
+        self, arrays: Sequence[Any], expected: Any, program: Program, fixed: str | None
+    ) -> None:
+        """Say which argument differs from the one that was traced, and how."""
+        if len(arrays) != len(expected):
+            raise ValueError(f"{self.name}: {len(arrays)} arrays; expected {len(expected)}")
+        found = zip(self.paths, arrays, program.parameters, expected)
+        for path, array, parameter, (dtype, shape) in found:
+            if array.dtype != dtype:
+                raise TypeError(f"{self.name}: {path} is {array.dtype}; it was traced with {dtype}")
+            if array.shape != shape:
+                why = f"; another batch size is not possible: {fixed}" if fixed else ""
+                raise ValueError(
+                    f"{self.name}: {path} is {list(array.shape)}; it was traced with "
+                    f"[{', '.join(map(str, parameter.shape))}]{why}"
+                )
 
     def packed(self, gradients: Sequence[Any]) -> Any:
         """Put gradients into the containers of their arguments."""
+        if self.flat:
+            return gradients[0] if self.one else tuple(gradients)
         values = iter(gradients)
         packs = tuple([self.rebuilds[i](values) for i in self.chosen])
         return packs[0] if self.one else packs

@@ -29,10 +29,18 @@ class Names:
 
     def give(self, wanted: str) -> str:
         """Give this name made safe, with a number if it is taken."""
-        name = identifier(wanted)
-        stem, number = (name[:-1], 1) if name == "t1" else (f"{name}_", 1)
+        name = first = identifier(wanted)
+        number = 1
         while name in self._taken:
             number += 1
-            name = f"{stem}{number}"
+            name = f"{first}_{number}"
         self._taken.add(name)
         return name
+
+    def next(self, stem: str) -> str:
+        """Give the next free name of a row: t1, t2, ..."""
+        number = 1
+        while f"{stem}{number}" in self._taken:
+            number += 1
+        self._taken.add(f"{stem}{number}")
+        return f"{stem}{number}"

@@ -59,7 +59,10 @@ class Writer:
 
     def name(self, value: Value) -> str:
         """Find a name for a value."""
-        return self.reserved.get(value) or self.names.give(self._describing(value))
+        if value in self.reserved:
+            return self.reserved[value]
+        wanted = self._describing(value)
+        return self.names.give(wanted) if wanted else self.names.next("t")
 
     def state(self, value: Value, codes: Sequence[str]) -> None:
         """Add the statements that make a value."""
@@ -80,15 +83,15 @@ class Writer:
         """Name the arguments that are given by name."""
         return self.constants
 
-    def _describing(self, value: Value) -> str:
-        """Find a name for a value that the program has none for: sign_W1, or t1."""
+    def _describing(self, value: Value) -> str | None:
+        """Find a name for a value that the program has none for, such as sign_W1."""
         if value is self.program.outputs[0]:
             return "loss"
         inputs = list(value.inputs)
         op = value.op if isinstance(value.op, str) else value.op.name
         if len(inputs) == 1 and (text := self.text(inputs[0])).code.isidentifier():
             return f"{op}_{text.code}"
-        return "t1"
+        return None
 
     @property
     def loss(self) -> str:

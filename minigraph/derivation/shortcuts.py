@@ -1,0 +1,101 @@
+"""Passes of the fast style: the same to rounding where all is finite, in fewer or quicker calls."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from minigraph.derivation.lowering import fmax
+from minigraph.derivation.program import Program, Size, Value, rewritten
+from minigraph.op import Op
+from minigraph.ops import elementwise, reductions, shaping
+
+__all__ = ["in_place", "shortened"]
+
+# Up to so many entries, np.sign takes less than a comparison and a product with truth values.
+SIGNS = 10_000
+
+
+def shortened(program: Program, batch: int) -> Program:
+    """Take all shortcuts; `batch` is the batch size that was traced, for what depends on sizes."""
+    return in_place(rewritten(program, lambda value: _shorter(value, batch)))
+
+
+def in_place(program: Program) -> Program:
+    """Subtract a one-hot matrix where its ones are: only these entries change."""
+    uses = program.uses()
+
+    def rule(value: Value) -> Any:
+        labels = _labels(value)
+        if labels is None or uses.get(value.inputs[0], 2) > 1:
+            return value
+        return replace(value, op="less_onehot", inputs=(value.inputs[0], labels))
+
+    return rewritten(program, rule)
+
+
+def _labels(value: Value) -> Value | None:
+    """Find y in ``p - (y[:, None] == np.arange(m))``."""
+    if value.op is not elementwise.subtract:
+        return None
+    p, onehot = value.inputs
+    if not (isinstance(p, Value) and isinstance(onehot, Value) and onehot.op is elementwise.equal):
+        return None
+    column, counts = onehot.inputs
+    if not (isinstance(counts, Value) and counts.op == "arange" and isinstance(column, Value)):
+        return None
+    labels: Value = column.inputs[0]
+    as_column = column.op in (shaping.expand_dims, shaping.indexing) and column.shape[1:] == (1,)
+    if not as_column or len(labels.shape) != 1 or p.shape != onehot.shape:
+        return None
+    return labels if labels.dtype.kind in "iu" else None
+
+
+def _shorter(value: Value, batch: int) -> Any:
+    return _unguarded(value) or _softmax(value) or _gate(value, batch) or value
+
+
+def _made_by(op: Op, input: Any) -> tuple[Any, ...]:
+    """Give the inputs of a value made by this op; none, if another made it."""
+    return input.inputs if isinstance(input, Value) and input.op is op else ()
+
+
+def _unguarded(value: Value) -> Any:
+    """Leave out of a logsumexp what is about infinite entries: max(log Σ + m, m)."""
+    if value.op is not fmax:
+        return None
+    total, m = value.inputs
+    log, same = _pair(elementwise.add, total)
+    return total if same is m and _made_by(elementwise.log, log) else None
+
+
+def _softmax(value: Value) -> Any:
+    """Divide what was summed by its sum, e / Σ e, in place of exp(x - (log Σ e + m))."""
+    x, lse = _pair(elementwise.subtract, value.inputs[0] if value.op is elementwise.exp else None)
+    log, m = _pair(elementwise.add, lse)
+    (total,) = _made_by(elementwise.log, log) or (None,)
+    (e,) = _made_by(reductions.sum, total) or (None,)
+    if e is None or not total.attributes["keepdims"]:
+        return None
+    (shifted,) = _made_by(elementwise.exp, e) or (None,)
+    if _pair(elementwise.subtract, shifted) != (x, m):
+        return None
+    return replace(value, op=elementwise.divide, inputs=(e, total))
+
+
+def _pair(op: Op, input: Any) -> tuple[Any, Any]:
+    left, right = _made_by(op, input) or (None, None)
+    return left, right
+
+
+def _gate(value: Value, batch: int) -> Any:
+    """Let the gate of relu be a sign, where the array is small."""
+    if value.op is not elementwise.multiply:
+        return None
+    g, mask = value.inputs
+    y, zero = _pair(elementwise.greater, mask)
+    if not _made_by(elementwise.maximum, y) or zero != 0:
+        return None
+    sizes = [n.at(batch) if isinstance(n, Size) else n for n in y.shape]
+    if math.prod(sizes) > SIGNS or y.dtype != value.dtype:
+        return None
+    return value.on(g, Value(elementwise.sign, (y,), {}, y.shape, y.dtype))
