@@ -12,7 +12,7 @@ from minigraph.ops import elementwise, reductions, shaping
 __all__ = ["in_place", "shortened"]
 
 # Up to so many entries, np.sign takes less than a comparison and a product with truth values.
-SIGNS = 10_000
+SIGNS = 1000
 
 
 def shortened(program: Program, batch: int) -> Program:
