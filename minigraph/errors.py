@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NonFiniteError", "WriteError", "explained", "mismatch"]
 
-_KINDS = (AxisError, TypeError, IndexError, ValueError,
+_KINDS = (AxisError, np.linalg.LinAlgError, TypeError, IndexError, ValueError,
           FloatingPointError, OverflowError, ZeroDivisionError, MemoryError)  # fmt: skip
 
 

@@ -21,7 +21,7 @@ VALUE_FUNCTIONS: set[Callable[..., Any]] = {
     np.may_share_memory, np.isfinite, np.isnan, np.isinf, np.signbit, np.isclose, np.allclose,
     np.array_equal, np.array_equiv, np.count_nonzero, np.nonzero,
     np.flatnonzero, np.argwhere, np.digitize,
-    np.array_repr, np.array_str, np.array2string,
+    np.array_repr, np.array_str, np.array2string, np.linalg.matrix_rank,
 }  # fmt: skip
 
 

@@ -44,6 +44,13 @@ _WORDS = (
     ("numpy boolean", "booleans have no minus; use ^, ~ or logical_not, or astype(int) to count"),
     ("unsupported operand", "its arguments are numbers"),
     ("not understood", "there is no such dtype; give one such as np.float32"),
+    ("Singular matrix", "the matrix is singular: its rows depend on each other, it has no inverse"),
+    ("not positive definite", "the matrix is not positive definite: an eigenvalue of the symmetric "
+     "matrix is 0 or less"),
+    ("must be square", "the last two axes, the matrix, must have the same size"),
+    ("at least two-dimensional", "a matrix is needed, of at least two axes"),
+    ("float16 is unsupported", "float16 has no linear algebra in NumPy; use astype(np.float32)"),
+    ("did not converge", "no result was found; look for Inf and NaN in the matrix"),
     ("negative integer powers", "integers have no negative powers; make one a float: "
      "x.astype(float)"),
 )  # fmt: skip

@@ -10,7 +10,10 @@ import numpy as np
 from minigraph.numpy_rules import RULES
 from minigraph.op import Op
 from minigraph.ops import (
+    decompositions,
     elementwise,
+    inverses,
+    least_squares,
     linalg,
     neural,
     products,
@@ -28,7 +31,7 @@ __all__ = ["TABLE"]
 
 _MODULES = (
     elementwise, trigonometry, linalg, reductions, shaping, selecting, neural, products,
-    rearranging, statistics, signals,
+    rearranging, statistics, signals, inverses, decompositions, least_squares,
 )  # fmt: skip
 
 # Every op that minigraph brings: documentation and tests are driven by it.
@@ -59,8 +62,13 @@ RULES[np.clip], RULES[np.where] = _clip, _where
 RULES[np.linalg.diagonal] = lambda x, *, offset=0: selecting.diagonal(x, offset, -2, -1)
 RULES[np.linalg.trace] = lambda x, *, offset=0: selecting.trace(x, offset, -2, -1)
 for _name in ("cross", "matmul", "matrix_norm", "matrix_transpose", "norm", "outer", "tensordot",
-              "vecdot", "vector_norm"):  # fmt: skip
+              "vecdot", "vector_norm", "matrix_power", "multi_dot", "cond"):  # fmt: skip
     RULES[getattr(np.linalg, _name)] = getattr(linalg, _name, None) or RULES[getattr(np, _name)]
+for _name in ("inv", "solve", "slogdet", "det"):
+    RULES[getattr(np.linalg, _name)] = getattr(inverses, _name)
+for _name in ("cholesky", "eigh", "eigvalsh", "svd", "svdvals", "qr"):
+    RULES[getattr(np.linalg, _name)] = getattr(decompositions, _name)
+RULES[np.linalg.pinv], RULES[np.linalg.lstsq] = least_squares.pinv, least_squares.lstsq
 
 # Python's operators.
 _OPERATORS: dict[str, Callable[..., Any]] = {

@@ -1,6 +1,8 @@
 """Linear algebra: the matrix product, by every shape rule of NumPy's."""
 
 import math
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,12 @@ from minigraph.errors import mismatch
 from minigraph.methods import Operand
 from minigraph.op import Op
 from minigraph.ops import reductions
-from minigraph.ops.elementwise import INF, abs
+from minigraph.ops.decompositions import svdvals
+from minigraph.ops.elementwise import INF, abs, where
+from minigraph.ops.inverses import inv
 from minigraph.ops.reductions import Axis
+from minigraph.ops.selecting import with_shape
+from minigraph.ops.shaping import broadcast_to
 from minigraph.tensor import Tensor
 
 matrix_product = Op(
@@ -144,6 +150,50 @@ def tensordot(a: Operand, b: Operand, axes: Any = 2) -> Tensor:
     return matmul(rows, columns).reshape(n + m)
 
 
+# Products of many
+
+
+def matrix_power(a: Any, n: int) -> Any:
+    """Multiply a square matrix by itself, or its inverse where `n` is negative."""
+    a = with_shape(a)
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise ValueError(f"matrix_power: {a.shape}: a square matrix is needed, or a stack of them")
+    if n < 0:
+        return matrix_power(inv(a), -n)
+    if n == 0:
+        return broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape)
+    square = a if n == 1 else matrix_power(matmul(a, a), n // 2)
+    return matmul(square, a) if n % 2 and n > 1 else square
+
+
+def multi_dot(arrays: Sequence[Any]) -> Tensor:
+    """Multiply matrices in the order that takes the fewest products of numbers."""
+    arrays = [with_shape(x) for x in arrays]
+    if len(arrays) < 2:
+        raise ValueError(f"multi_dot: {len(arrays)} arrays; give at least two")
+    sizes = [1 if arrays[0].ndim == 1 else arrays[0].shape[0], *(x.shape[-1] for x in arrays)]
+    if arrays[-1].ndim == 1:
+        sizes[-2:] = [arrays[-1].shape[0], 1]
+
+    @cache
+    def cheapest(first: int, end: int) -> tuple[int, int]:
+        """Give the number of products, and where the last one parts the row."""
+        if end - first == 1:
+            return 0, first
+        return min(
+            (cheapest(first, k)[0] + cheapest(k, end)[0] + sizes[first] * sizes[k] * sizes[end], k)
+            for k in range(first + 1, end)
+        )
+
+    def product(first: int, end: int) -> Any:
+        if end - first == 1:
+            return arrays[first]
+        k = cheapest(first, end)[1]
+        return matmul(product(first, k), product(k, end))
+
+    return product(0, len(arrays))
+
+
 # Norms
 
 
@@ -163,18 +213,26 @@ def norm(x: Any, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> 
 
 def vector_norm(x: Any, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Tensor:
     """Compute (Σ |x|ᵖ)^(1/p) along the axes; the largest or smallest |x| for p = ∞ or -∞."""
-    where: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
+    axes: dict[str, Any] = {"axis": axis, "keepdims": keepdims}
     x = _with_shape(x, "norm: x")
     if ord in (None, 2):
-        return reductions.norm(x, **where)
+        return reductions.norm(x, **axes)
     if ord in (INF, -INF):
-        return (reductions.max if ord > 0 else reductions.min)(abs(x), **where)
+        return (reductions.max if ord > 0 else reductions.min)(abs(x), **axes)
     if ord == 0:
-        return reductions.sum((x != 0).astype(x.dtype), **where)
+        return reductions.sum((x != 0).astype(x.dtype), **axes)
     if isinstance(ord, str):
         raise ValueError(f"norm: ord={ord!r} is no norm of vectors")
-    total = reductions.sum(abs(x) if ord == 1 else abs(x) ** ord, **where)
-    return total if ord == 1 else total ** (1 / ord)
+    if ord == 1:
+        return reductions.sum(abs(x), **axes)
+    total = reductions.sum(_power_from_0(abs(x), ord), **axes)
+    return _power_from_0(total, 1 / ord)
+
+
+def _power_from_0(x: Any, exponent: float) -> Tensor:
+    """Raise to a power; the slope at 0 is taken as 0, as that of every norm is."""
+    at_0 = 0.0 if exponent > 0 else INF
+    return where(x == 0, at_0, where(x == 0, 1, x) ** exponent)
 
 
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
@@ -186,10 +244,24 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
 def _of_matrices(x: Any, ord: Any, row: int, column: int, keepdims: bool) -> Tensor:
     if ord in (None, "fro"):
         return reductions.norm(x, axis=(row, column), keepdims=keepdims)
+    if ord in (2, -2, "nuc"):
+        s = svdvals(np.moveaxis(x, (row, column), (-2, -1)))
+        y = {2: reductions.max, -2: reductions.min, "nuc": reductions.sum}[ord](s, axis=-1)
+        return np.expand_dims(y, (row, column)) if keepdims else y  # type: ignore[return-value]
     if ord not in (1, -1, INF, -INF):
-        raise TypeError(f"norm: ord={ord!r} of matrices has no rule in minigraph; 1, inf, 'fro' do")
+        raise ValueError(f"norm: ord={ord!r} is no norm of matrices; 1, 2, inf, 'fro', 'nuc' are")
     along, across = (row, column) if ord in (1, -1) else (column, row)
     lines = reductions.sum(abs(x), axis=along, keepdims=True)
     extremum = reductions.max if ord > 0 else reductions.min
     y = extremum(lines, axis=across, keepdims=True)
     return y if keepdims else np.squeeze(y, (row, column))
+
+
+def cond(x: Any, p: Any = None) -> Tensor:
+    """Compute the condition number ‖x‖ ‖x⁻¹‖, by a norm of order `p`; 2 is meant by None."""
+    x = _with_shape(x, "cond: x")
+    if p in (None, 2, -2):
+        s = svdvals(x)
+        first, last = (-1, 0) if p == -2 else (0, -1)
+        return s[..., first] / s[..., last]
+    return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)

@@ -12,7 +12,7 @@ from minigraph.arrays import Array
 from minigraph.op import Op
 from minigraph.ops import TABLE
 
-__all__ = ["arrays", "broadcastable", "places", "rest", "shapes", "sizes"]
+__all__ = ["SELDOM_MET", "arrays", "broadcastable", "entries", "places", "rest", "shapes", "sizes"]
 
 Shape = tuple[int, ...]
 Draw = Callable[..., Any]
@@ -50,6 +50,35 @@ def arrays(
     seed = draw(st.integers(0, 2**16 - 1))
     values = np.random.default_rng(seed).uniform(low, high, shape)
     return np.asarray(np.round(2 * values) / 2 if on_grid else np.round(values, 2))
+
+
+def entries(
+    op: Op, name: str, shape: Shape, low: float, high: float, on_grid: bool
+) -> st.SearchStrategy[Array]:
+    """Draw an input of an op, between `low` and `high` if it has no rule of its own."""
+    if f"{op.name}.{name}" in _ENTRIES and op in TABLE:
+        return _ENTRIES[f"{op.name}.{name}"](shape, on_grid)
+    return arrays(shape, low, high, on_grid)
+
+
+def _matrices(shape: Shape, on_grid: bool) -> st.SearchStrategy[Array]:
+    """Draw matrices near one with 1, 2, 3, ... on its diagonal.
+
+    They are regular, of full rank, and well conditioned; their eigenvalues and singular values are
+    positive and differ.
+    """
+    diagonal = np.eye(*shape[-2:]) * np.arange(1, shape[-1] + 1)
+    return arrays(shape, on_grid=on_grid).map(lambda a: a / 32 + diagonal)
+
+
+_ENTRIES: dict[str, Callable[[Shape, bool], st.SearchStrategy[Array]]] = {
+    **{f"{name}.a": _matrices for name in ("solve", "inv", "slogdet", "cholesky", "eigh", "svd")},
+    **{"qr.a": _matrices, "pinv.a": _matrices, "full_rank.r": _matrices},
+    "over_gaps.a": lambda shape, on_grid: arrays(shape, -3, -1, on_grid),
+    "over_gaps.b": lambda shape, on_grid: arrays(shape, 1, 3, on_grid),
+}
+# Operations whose inputs random programs seldom make
+SELDOM_MET = {key.partition(".")[0] for key in _ENTRIES}
 
 
 def sizes(op: Op, min_side: int) -> st.SearchStrategy[Sequence[Shape]]:
@@ -141,6 +170,10 @@ _ATTRIBUTES: dict[str, Callable[[Shape], st.SearchStrategy[Any]]] = {
     ),
     "convolve.mode": lambda shape: st.sampled_from(["full", "valid"]),
     "polygamma.n": lambda shape: st.sampled_from([1, 2, 3]),
+    "UPLO": lambda shape: st.sampled_from("LU"),
+    "rcond": lambda shape: st.just(1e-9),
+    "of": lambda shape: st.sampled_from(["eigh", "svd"]),
+    "pairs": lambda shape: st.booleans(),
     "prod.axis": lambda shape: _axes(shape) | _axis(shape),
     "cumsum.axis": lambda shape: st.none() | _axis(shape),
     "expand_dims.axis": _new_axis,
@@ -210,6 +243,12 @@ def _sheets(min_side: int) -> st.SearchStrategy[Sequence[Shape]]:
     return (shapes(min_side=min_side) | sheets).map(lambda shape: [shape])
 
 
+def _tall(min_side: int) -> st.SearchStrategy[Sequence[Shape]]:
+    """Draw shapes of matrices with at least as many rows as columns."""
+    drawn = _by_signature("(..., n, m)", min_side)
+    return drawn.map(lambda sizes: [(*sizes[0][:-2], *sorted(sizes[0][-2:], reverse=True))])
+
+
 _SIZES: dict[str, Callable[[int], st.SearchStrategy[Sequence[Shape]]]] = {
     "concatenate": _joined,
     "stack": lambda min_side: shapes(min_side=min_side).flatmap(
@@ -219,6 +258,8 @@ _SIZES: dict[str, Callable[[int], st.SearchStrategy[Sequence[Shape]]]] = {
     "scatter": lambda min_side: shapes(min_side=1).filter(len).map(lambda shape: [shape]),
     "einsum": _contracted,
     "prod": _sheets,
+    "qr": _tall,
+    "pinv": lambda min_side: _by_signature("(..., n, m)", min_side),
     "softmax_nll": _matrix,
     "softmax_error": lambda min_side: _matrix(1).map(lambda sizes: [*sizes, (sizes[0][0], 1)]),
     "spread": lambda min_side: shapes(max_dims=2, min_side=min_side).map(lambda shape: [shape]),

@@ -18,9 +18,12 @@ from minigraph.testing.checking import check_gradients
 from minigraph.testing.comparing import away_from_zero
 from minigraph.testing.programs import Program
 
-__all__ = ["LAWS", "gradients", "leaves"]
+__all__ = ["LAWS", "floats", "gradients", "leaves"]
 
 Law = Callable[[Program, int], None]
+
+NO_FLOAT16 = {"solve", "inv", "slogdet", "cholesky", "eigh", "svd", "qr", "pinv"}
+SYMMETRIC = {"cholesky", "eigh"}  # they read one triangle
 
 
 def leaves(arrays: Sequence[Array], **options: Any) -> list[Tensor]:
@@ -35,6 +38,13 @@ def gradients(
     y = program(*inputs)
     w = away_from_zero(np.random.default_rng(seed), y.shape).astype(y.dtype)
     return list(grad(y, inputs, w, create_graph=create_graph))
+
+
+def floats(program: Program) -> list[type[np.floating[Any]]]:
+    """List the floating types of a program; linear algebra has no float16 in NumPy."""
+    nodes = Graph(program(*leaves(list(program.inputs.values())))).nodes
+    refused = any(node.op and node.op.name in NO_FLOAT16 for node in nodes)
+    return [np.float32, np.float64] if refused else [np.float16, np.float32, np.float64]
 
 
 def gradient_is_the_slope(program: Program, seed: int) -> None:
@@ -53,7 +63,7 @@ def gradient_of_the_gradient_is_its_slope(program: Program, seed: int) -> None:
 def gradient_has_shape_and_dtype_of_its_input(program: Program, seed: int) -> None:
     """Try every floating type, with and without a graph; narrow ones are the wide one rounded."""
     wide = gradients(program, leaves(list(program.inputs.values())), seed)
-    for dtype in (np.float16, np.float32, np.float64):
+    for dtype in floats(program):
         inputs = leaves([array.astype(dtype) for array in program.inputs.values()])
         for create_graph in (False, True):
             found = gradients(program, inputs, seed, create_graph)
@@ -61,6 +71,15 @@ def gradient_has_shape_and_dtype_of_its_input(program: Program, seed: int) -> No
                 assert (g.shape, g.dtype) == (input.shape, input.dtype), (g, input)
                 room = 64 * float(np.finfo(dtype).eps) * max(1.0, np.abs(exact.data).max(initial=0))
                 assert (np.abs(g.data.astype(float) - exact.data) <= room).all(), dtype
+
+
+def gradient_of_a_symmetric_matrix_is_symmetric(program: Program, seed: int) -> None:
+    """See that what reads one triangle shares the gradient with the other: see `cholesky`."""
+    for node in Graph(program(*leaves(list(program.inputs.values())))).nodes:
+        if node.op is not None and node.op.name in SYMMETRIC:
+            g = away_from_zero(np.random.default_rng(seed), node.shape)
+            found = grad(node, node.inputs[0], g).data
+            np.testing.assert_array_equal(found, found.mT)
 
 
 def graph_changes_no_bit(program: Program, seed: int) -> None:
@@ -135,6 +154,7 @@ LAWS: tuple[Law, ...] = (
     kinks_are_taken_as_declared,
     gradient_has_shape_and_dtype_of_its_input,
     graph_changes_no_bit,
+    gradient_of_a_symmetric_matrix_is_symmetric,
     gradient_of_the_gradient_is_its_slope,
 )
 

@@ -25,6 +25,10 @@ SPELLINGS = {
     "stack": "mg.stack([{all}], axis={axis})",
     "getitem": "mg.Tensor.__getitem__({0}, {index})",
     "astype": "mg.astype({0}, {dtype})",
+    # The first two are asked of symmetric matrices: their gradients are slopes along these.
+    "cholesky": "np.linalg.cholesky(({0} + {0}.mT) / 2)",
+    "eigh": "mg.ops.decompositions.eigen(({0} + {0}.mT) / 2, UPLO={UPLO})",
+    "pinv": "mg.ops.least_squares.pinv({0}, {rcond})",
     "where": "mg.where({2}, {0}, {1})",
 }
 

@@ -20,6 +20,16 @@ def scatter(g, x, rows, index):
     return out
 
 
+def triples(a):
+    u, s, vt = np.linalg.svd(a, full_matrices=False)
+    return np.concatenate([u, s[..., None, :], vt.mT], axis=-2)
+
+
+def over_gaps(q, a, b, of, pairs):
+    y = q / (np.expand_dims(b, -2) - np.expand_dims(a, -1))
+    return np.where(np.eye(*y.shape[-2:]) == 1, 0, y) if pairs else y
+
+
 FORMS = {
     "relu": lambda x: np.where(x > 0, x, 0),
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
@@ -42,6 +52,17 @@ FORMS = {
     ),
     "scatter": scatter,
     "astype": lambda x, dtype: np.array(x, dtype),
+    "solution": np.linalg.solve,
+    "inv": np.linalg.inv,
+    "signed_log": lambda a: np.stack(np.linalg.slogdet(a), axis=-1),
+    "eigen": lambda a, UPLO: np.concatenate(
+        [np.linalg.eigh(a, UPLO)[0][..., None, :], np.linalg.eigh(a, UPLO)[1]], axis=-2
+    ),
+    "triples": triples,
+    "columns": lambda a: np.concatenate([np.linalg.qr(a)[0], np.linalg.qr(a)[1].mT], axis=-2),
+    "pinv": np.linalg.pinv,
+    "full_rank": lambda r: r,
+    "over_gaps": over_gaps,
     "reshape": lambda x, shape: np.reshape(x, shape),  # NumPy 2.0 calls it newshape
 }
 
@@ -51,6 +72,7 @@ class _Plain:
 
     Tensor = SimpleNamespace(__getitem__=operator.getitem)  # of NumPy's scalars too
     ops = reductions = shaping = neural = elementwise = linalg = property(lambda self: self)
+    inverses = decompositions = least_squares = property(lambda self: self)
     trigonometry = products = selecting = signals = property(lambda self: self)
 
     def __getattr__(self, name):
