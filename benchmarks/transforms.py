@@ -13,6 +13,9 @@ times are of the process, so that other programs disturb less.
     hvp             hvp(risk, parameters, v), by a gradient
     checkpoint      the gradient with the hidden layer under checkpoint, by a gradient
 
+A gradient through `np.linalg.solve` of size 500, by the matrix and the right side, is timed in the
+same way, by NumPy's solve alone; the bar is 3, and 1e-10 from the closed formula.
+
 The memory that `checkpoint` saves is measured on a chain of 64 blocks: the peak of what NumPy holds
 while a gradient is taken, by tracemalloc. The script runs itself again with one thread on one CPU,
 and with glibc's malloc told to keep its memory (see `step.py`).
@@ -94,6 +97,22 @@ def ratios(size, rounds):
     return np.median(times["forward"]), quartiles
 
 
+def through_solve(rounds, n=500):
+    """Give the ratio of a gradient through a system of equations, and how far it is off."""
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(n, n)) + n**0.5 * np.eye(n), rng.normal(size=n)
+    gradient = mg.gradient(lambda a, b: mg.sum(np.linalg.solve(a, b)), (0, 1))
+    times = [
+        (seconds(lambda: gradient(a, b), 1), seconds(lambda: np.linalg.solve(a, b), 1))
+        for _ in range(rounds)
+    ]
+    by_a, by_b = gradient(a, b)
+    w = np.linalg.solve(a.T, np.ones(n))
+    right = (-np.outer(w, np.linalg.solve(a, b)), w)
+    off = max(np.abs(g - r).max() / np.abs(r).max() for g, r in zip((by_a, by_b), right))
+    return np.median([both / alone for both, alone in times]), off
+
+
 def peak_bytes(block):
     """Give the peak of memory during a gradient through 64 blocks of 100,000 numbers each."""
 
@@ -134,6 +153,9 @@ def main():
             if size in bars:
                 verdict = f"  bar {bars[size]:g}: {'met' if median <= bars[size] else 'MISSED'}"
             print(f"    {name:<14}{median:5.2f} × {unit} ({low:.2f} to {high:.2f}){verdict}")
+    ratio, off = through_solve(rounds)
+    verdict = "met" if ratio <= 3 and off <= 1e-10 else "MISSED"
+    print(f"solve, 500: {ratio:.2f} × NumPy's solve, off by {off:.0e}  bar 3, 1e-10: {verdict}")
     kept, again = peak_bytes(block), peak_bytes(mg.checkpoint(block))
     print(f"64 blocks: peak {kept / 1e6:.1f} MB, under checkpoint {again / 1e6:.1f} MB")
 

@@ -17,7 +17,7 @@ MODULES = {
 }
 REASONS: dict[str, str] = {
     "writes into an array": "copyto fill_diagonal place put put_along_axis putmask",
-    "results are complex": "angle emath iscomplex roots sort_complex",
+    "results are complex": "eig eigvals angle emath iscomplex roots sort_complex",
     "of integers, bits or text": (
         "binary_repr base_repr bitwise_count bitwise_left_shift bitwise_right_shift gcd lcm "
         "left_shift right_shift packbits unpackbits bincount ldexp frexp array2string array_repr "
@@ -43,6 +43,7 @@ REASONS: dict[str, str] = {
     "write `10 ** np.linspace(...)`": "geomspace logspace",
     "use `+`, `-`, `np.convolve`": "polyadd polysub polymul",
     "use `np.tile`": "resize",
+    "reshape; use `np.linalg.inv`, `np.linalg.solve`": "tensorinv tensorsolve",
 }
 WHY = {name: reason for reason, names in REASONS.items() for name in names.split()}
 

@@ -11,6 +11,9 @@ MARK = "<!-- table: {} -->"
 TITLES = {
     "elementwise": "Elementwise",
     "linalg": "Linear algebra",
+    "inverses": "Inverses and determinants",
+    "decompositions": "Matrices taken apart",
+    "least_squares": "Least squares",
     "trigonometry": "Trigonometric and hyperbolic functions",
     "products": "Sums of products",
     "selecting": "Places",

@@ -43,8 +43,9 @@ _WORDS = (
      "use astype"),
     ("numpy boolean", "booleans have no minus; use ^, ~ or logical_not, or astype(int) to count"),
     ("unsupported operand", "its arguments are numbers"),
+    ("signature matching types", "its arguments are numbers"),
     ("not understood", "there is no such dtype; give one such as np.float32"),
-    ("Singular matrix", "the matrix is singular: its rows depend on each other, it has no inverse"),
+    ("Singular matrix", "the matrix is singular, or holds NaN: it has no inverse"),
     ("not positive definite", "the matrix is not positive definite: an eigenvalue of the symmetric "
      "matrix is 0 or less"),
     ("must be square", "the last two axes, the matrix, must have the same size"),

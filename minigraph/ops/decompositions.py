@@ -40,20 +40,18 @@ def _diagonal(x: Any) -> Any:
 
 # Why vectors have no derivative: those of equal values may be turned into each other.
 _EQUAL = {
-    "eigh": "two eigenvalues are equal",
-    "svd": "two singular values are equal, or one is 0",
+    "eigh": "eigh: two eigenvalues are equal",
+    "svd": "svd: two singular values are equal, or one is 0",
 }
 
 
-def _over_gaps(q, a, b, *, of, pairs=False):
+def _over_gaps(q, a, b, *, of="eigh", pairs=False):
     """Divide qᵢⱼ by bⱼ - aᵢ; of pairs only with i ≠ j. No gap is needed where qᵢⱼ is 0."""
     gaps = b[..., None, :] - a[..., :, None]
     largest = np.maximum(np.abs(a).max(-1, initial=0), np.abs(b).max(-1, initial=0))
     limit = max(gaps.shape[-2:]) * np.finfo(gaps.dtype).eps * largest
-    none = (
-        np.abs(gaps) <= max(gaps.shape[-2:]) * np.finfo(gaps.dtype).eps * largest[..., None, None]
-    )
-    alone = np.eye(*gaps.shape[-2:], dtype=bool) & pairs
+    none = np.abs(gaps) <= limit[..., None, None]
+    alone = np.logical_and(np.eye(*gaps.shape[-2:]), pairs)
     if np.any(none & ~alone & (q != 0)):
         raise np.linalg.LinAlgError(f"{_EQUAL[of]}, so their vectors have no derivative")
     return np.where(none | alone, 0, q / np.where(none | alone, 1, gaps))
@@ -172,9 +170,9 @@ def _cotangent_of_rectangle(g: Any, y: Any, a: Any) -> Any:
     result = u @ inner @ v.mT
     # Vectors that are fewer than their entries can also turn out of the space that they span.
     if rows > columns:
-        result = result + over_gaps(gu - u @ p, np.zeros_like(u[..., 0]), s, of="svd") @ v.mT
+        result = result + over_gaps(gu - u @ p, np.zeros(u.shape[:-1], u.dtype), s, of="svd") @ v.mT
     if rows < columns:
-        result = result + u @ over_gaps(gv - v @ q, np.zeros_like(v[..., 0]), s, of="svd").mT
+        result = result + u @ over_gaps(gv - v @ q, np.zeros(v.shape[:-1], v.dtype), s, of="svd").mT
     return result
 
 
@@ -269,7 +267,9 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     The columns of `a`, the first ones if it is wide, must not depend on each other.
     """
     a = with_shape(a)
-    n, m = a.shape[-2:] if a.ndim > 1 else (0, 0)
+    if a.ndim < 2:
+        raise np.linalg.LinAlgError(f"qr: {a.shape}: a matrix is needed, of at least two axes")
+    n, m = a.shape[-2:]
     if mode not in ("reduced", "r") and not (mode == "complete" and n <= m):
         raise TypeError(
             f"qr: mode={mode!r} of {a.shape} has no rule in minigraph; 'reduced' and 'r' do"

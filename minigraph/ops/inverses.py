@@ -11,6 +11,7 @@ import numpy as np
 from minigraph.op import Op
 from minigraph.ops.elementwise import exp, multiply, sign
 from minigraph.ops.selecting import with_shape
+from minigraph.ops.shaping import concatenate
 from minigraph.tensor import Tensor
 
 Slogdet = type(np.linalg.slogdet(np.eye(1)))  # NumPy's named tuple
@@ -32,10 +33,35 @@ solution: Op = Op(
 )
 
 
+def _solve_system(ab):
+    """Find y with a y = b, where `a` and `b` stand side by side."""
+    n = ab.shape[-2]
+    return np.linalg.solve(ab[..., :n], ab[..., n:])
+
+
+def _of_system(g: Any, y: Any, ab: Any) -> Any:
+    w = solution(ab[..., : y.shape[-2]].mT, g)
+    return np.concatenate([-w @ y.mT, w], axis=-1)
+
+
+# On the way back `a` and `b` need the same solution. Side by side, they share it.
+system_solution = Op(
+    _solve_system,
+    ab=lambda g, y, ab: _of_system(g, y, ab),
+    name="solve_system",
+    texts={"ab": "beside(-solve(aᵀ, {g}) @ {y}ᵀ, solve(aᵀ, {g}))"},
+)
+
+
 def solve(a: Any, b: Any) -> Tensor:
     """Solve a y = b. With w the solution of aᵀ w = ∂L/∂y: ∂L/∂b = w, and ∂L/∂a = -w yᵀ."""
     a, b = with_shape(a), with_shape(b)
-    return solution(a, b[:, None])[..., 0] if b.ndim == 1 else solution(a, b)
+    if b.ndim == 1:
+        return solve(a, b[:, None])[..., 0]
+    both = all(isinstance(x, Tensor) and x.requires_grad for x in (a, b))
+    if both and a.ndim > 1 and a.shape == (*b.shape[:-1], b.shape[-2]):
+        return system_solution(concatenate([a, b], axis=-1))
+    return solution(a, b)
 
 
 def _inv(a):

@@ -10,7 +10,7 @@ from minigraph.ops.selecting import with_shape
 from minigraph.tensor import Tensor
 
 
-def _pinv(a, usv, *, rcond):
+def _pinv(a, usv, *, rcond=1e-15):
     """Give the pseudoinverse of a, whose singular values are known."""
     u, s, v = parts(usv, a.shape[-2])
     limit = np.asarray(rcond)[..., None] * s.max(axis=-1, keepdims=True, initial=0)

@@ -1,6 +1,7 @@
 """Linear algebra: the matrix product, by every shape rule of NumPy's."""
 
 import math
+import operator
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -155,7 +156,7 @@ def tensordot(a: Operand, b: Operand, axes: Any = 2) -> Tensor:
 
 def matrix_power(a: Any, n: int) -> Any:
     """Multiply a square matrix by itself, or its inverse where `n` is negative."""
-    a = with_shape(a)
+    a, n = with_shape(a), operator.index(n)
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise ValueError(f"matrix_power: {a.shape}: a square matrix is needed, or a stack of them")
     if n < 0:

@@ -67,13 +67,18 @@ def _matrices(shape: Shape, on_grid: bool) -> st.SearchStrategy[Array]:
     They are regular, of full rank, and well conditioned; their eigenvalues and singular values are
     positive and differ.
     """
-    diagonal = np.eye(*shape[-2:]) * np.arange(1, shape[-1] + 1)
+    diagonal = np.eye(shape[-2], shape[-1]) * np.arange(1, shape[-1] + 1)
     return arrays(shape, on_grid=on_grid).map(lambda a: a / 32 + diagonal)
 
 
 _ENTRIES: dict[str, Callable[[Shape, bool], st.SearchStrategy[Array]]] = {
     **{f"{name}.a": _matrices for name in ("solve", "inv", "slogdet", "cholesky", "eigh", "svd")},
-    **{"qr.a": _matrices, "pinv.a": _matrices, "full_rank.r": _matrices},
+    **{
+        "solve_system.ab": _matrices,
+        "qr.a": _matrices,
+        "pinv.a": _matrices,
+        "full_rank.r": _matrices,
+    },
     "over_gaps.a": lambda shape, on_grid: arrays(shape, -3, -1, on_grid),
     "over_gaps.b": lambda shape, on_grid: arrays(shape, 1, 3, on_grid),
 }
@@ -259,6 +264,9 @@ _SIZES: dict[str, Callable[[int], st.SearchStrategy[Sequence[Shape]]]] = {
     "einsum": _contracted,
     "prod": _sheets,
     "qr": _tall,
+    "solve_system": lambda min_side: _by_signature("(..., n, n), (..., n, k)", min_side).map(
+        lambda sizes: [(*sizes[0][:-1], sizes[0][-1] + sizes[1][-1])]
+    ),
     "pinv": lambda min_side: _by_signature("(..., n, m)", min_side),
     "softmax_nll": _matrix,
     "softmax_error": lambda min_side: _matrix(1).map(lambda sizes: [*sizes, (sizes[0][0], 1)]),

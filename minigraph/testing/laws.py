@@ -22,7 +22,7 @@ __all__ = ["LAWS", "floats", "gradients", "leaves"]
 
 Law = Callable[[Program, int], None]
 
-NO_FLOAT16 = {"solve", "inv", "slogdet", "cholesky", "eigh", "svd", "qr", "pinv"}
+NO_FLOAT16 = {"solve", "solve_system", "inv", "slogdet", "cholesky", "eigh", "svd", "qr", "pinv"}
 SYMMETRIC = {"cholesky", "eigh"}  # they read one triangle
 
 

@@ -34,6 +34,12 @@ EQUIVALENT = {
         "x",
         "less: or equal",
     ): "at its limit of |x| both sides are the slope",
+    **{
+        ("pinv", "a", f"matmul {k} left out: operand {place}"): (
+            "shapes allow it for square matrices only; of full rank, the term is 0 for these"
+        )
+        for k, place in ((3, 0), (4, 0), (5, 0), (5, 1))
+    },
     ("elastic_net", "w", "l1 and s swapped"): _FACTORS,
     ("elastic_net", "w", "l2 and w swapped"): _FACTORS,
     ("elastic_net", "l1", "s and w swapped"): _FACTORS,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.exceptions import AxisError
+from numpy.linalg import LinAlgError
 
 import minigraph as mg
 from minigraph import nn, optim, plot, train
@@ -65,6 +66,29 @@ TENSOR: list[Row] = [
     ("x < 'a'", TypeError, "'<'|'Tensor'|'str'"),
 ]
 
+LINALG: list[Row] = [
+    ("np.linalg.solve(z.T @ z, v)", ValueError, "solve: (2, 2), (3, 1)|sizes 2 and 3 differ"),
+    ("np.linalg.solve(z, v)", LinAlgError, "solve: (3, 2), (3, 1)|the same size"),
+    ("np.linalg.inv(z @ z.T)", LinAlgError, "inv: (3, 3)|singular|no inverse"),
+    ("np.linalg.inv(z)", LinAlgError, "inv: (3, 2)|the same size"),
+    ("np.linalg.inv(v)", LinAlgError, "inv: (3,)|at least two axes"),
+    ("np.linalg.inv((z.T @ z).astype('f2'))", TypeError, "inv|float16|astype(np.float32)"),
+    ("mg.grad(np.linalg.det(z @ z.T), z)", LinAlgError, "inv: (3, 3)|singular"),
+    ("np.linalg.cholesky(-z.T @ z)", LinAlgError, "cholesky: (2, 2)|not positive definite"),
+    ("np.linalg.eigh(z)", LinAlgError, "eigh: (3, 2)|the same size"),
+    ("np.linalg.eig(z.T @ z)", TypeError, "linalg.eig|no rule|mg.Op"),
+    ("np.linalg.svd(z)", TypeError, "svd: (3, 2)|full_matrices=False"),
+    ("np.linalg.svd(x, hermitian=True)", TypeError, "svd: hermitian=True|np.linalg.eigh"),
+    ("np.linalg.qr(z, 'raw')", TypeError, "qr: mode='raw'|'reduced' and 'r'"),
+    ("np.linalg.qr(v)", LinAlgError, "qr: (3,)|at least two axes"),
+    ("np.linalg.pinv(x, hermitian=True)", TypeError, "pinv: hermitian=True"),
+    ("np.linalg.lstsq(z, z[:2])", ValueError, "lstsq: (3, 2), (2, 2)|as many rows"),
+    ("np.linalg.norm(x, 3)", ValueError, "norm: ord=3|'nuc'"),
+    ("np.linalg.norm(v, 'fro')", ValueError, "norm: ord='fro'|vectors"),
+    ("np.linalg.matrix_power(z, 2)", ValueError, "matrix_power: (3, 2)|square"),
+    ("np.linalg.multi_dot([z])", ValueError, "multi_dot: 1 arrays|at least two"),
+]
+
 ELEMENTWISE: list[Row] = [
     ("x + 'a'", TypeError, f"add: b|'a'|{KINDS}|turn text into numbers"),
     ("x + None", TypeError, f"add: b|None|{KINDS}|give numbers"),
@@ -109,7 +133,7 @@ ELEMENTWISE: list[Row] = [
     ("np.where(x > 0)", TypeError, "np.where|both branches|np.nonzero"),
     ("np.add(a, x, out=a)", TypeError, "np.add|out=|write t = ..."),
     ("np.i0(x)", TypeError, "numpy.i0|no rule|use t.data|mg.Op"),
-    ("np.linalg.inv(x)", TypeError, "numpy.linalg.inv|no rule|use t.data|mg.Op"),
+    ("np.linalg.eigvals(x)", TypeError, "numpy.linalg.eigvals|no rule|use t.data|mg.Op"),
     ("np.add.reduce(x)", TypeError, "add.reduce|no rule|use t.data|mg.Op"),
     ("np.sum(x, dtype=float)", TypeError, "sum()|'dtype'|np.sum takes fewer arguments"),
 ]
@@ -567,8 +591,9 @@ TRANSFORMS: list[Row] = [
 ]
 
 GROUPS = {
-    "tensor": TENSOR, "elementwise": ELEMENTWISE, "matrices": MATRICES, "axes": AXES,
-    "shaping": SHAPING, "signals": SIGNALS, "losses": LOSSES, "gradients": GRADIENTS, "op": OPS,
+    "tensor": TENSOR, "elementwise": ELEMENTWISE, "matrices": MATRICES, "linalg": LINALG,
+    "axes": AXES, "shaping": SHAPING, "signals": SIGNALS, "losses": LOSSES,
+    "gradients": GRADIENTS, "op": OPS,
     "drawing": DRAWING, "diagnostics": DIAGNOSTICS, "saving": SAVING, "nn": NN, "optim": OPTIM,
     "data": DATA, "train": TRAIN, "plot": PLOT, "testing": TESTING, "transforms": TRANSFORMS,
 }  # fmt: skip

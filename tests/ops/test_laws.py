@@ -335,6 +335,9 @@ def words_of_matrices(op, g, y, inputs):
         "svd": decompositions.triples,
         "out": lambda v, gv: gv - v @ (v.mT @ gv),
     }  # fmt: skip
+    if op.name == "solve_system":
+        words["a"] = inputs["ab"][..., : y.shape[-2]]
+        words["beside"] = lambda *parts: np.concatenate(parts, axis=-1)
     if op.name == "eigh":
         words |= {"w": y[..., 0, :], "v": y[..., 1:, :], "gw": g[..., 0, :], "gv": g[..., 1:, :]}
     if op.name == "svd":

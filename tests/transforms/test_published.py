@@ -185,3 +185,58 @@ def test_misra_s_adsorption_of_dental_monomers():
         "2.3894212918E+02", "5.5015643181E-04", "2.7070075241E+00", "7.2668688436E-06",
         "1.2455138894E-01",
     ]  # fmt: skip
+
+
+def test_marginal_likelihood_of_a_gaussian_process():
+    """Rasmussen and Williams, "Gaussian processes for machine learning", 2006, (2.30) and (5.9).
+
+    ∂ ln p / ∂θ = tr((α αᵀ - K⁻¹) ∂K/∂θ) / 2 with α = K⁻¹ y, where ln p goes by the Cholesky
+    factor (algorithm 2.1), or by solve and slogdet.
+    """
+    x = np.array([-4.0, -3.0, -1.0, 0.0, 2.0])
+    y = np.array([-2.0, 0.0, 1.0, 2.0, -1.0])
+    d2, eye = (x[:, None] - x) ** 2, np.eye(5)
+
+    def covariance(length, signal, noise):  # (2.31)
+        return signal**2 * np.exp(-d2 / (2 * length**2)) + noise**2 * eye
+
+    def by_cholesky(*theta):
+        factor = np.linalg.cholesky(covariance(*theta))
+        z = np.linalg.solve(factor, y)
+        return -z @ z / 2 - np.sum(np.log(np.diagonal(factor))) - 2.5 * np.log(2 * np.pi)
+
+    def by_solve(*theta):
+        K = covariance(*theta)
+        fit = y @ np.linalg.solve(K, y)
+        return -fit / 2 - np.linalg.slogdet(K)[1] / 2 - 2.5 * np.log(2 * np.pi)
+
+    length, signal, noise = theta = (1.3, 1.1, 0.4)
+    K, rbf = covariance(*theta), np.exp(-d2 / (2 * length**2))
+    slopes = (signal**2 * rbf * d2 / length**3, 2 * signal * rbf, 2 * noise * eye)
+    inverse = np.linalg.inv(K)
+    alpha = inverse @ y
+    closed = [np.trace((np.outer(alpha, alpha) - inverse) @ slope) / 2 for slope in slopes]
+    for likelihood in (by_cholesky, by_solve):
+        value, found = mg.value_and_grad(likelihood, (0, 1, 2))(*theta)
+        assert value == pytest.approx(by_cholesky(*theta), rel=1e-13)
+        np.testing.assert_allclose(found, closed, rtol=1e-11)
+
+
+def test_penalty_of_ridge_regression():
+    """Hoerl and Kennard, "Ridge regression", 1970: w = (XᵀX + λ)⁻¹ Xᵀy, dw/dλ = -(XᵀX + λ)⁻¹ w."""
+    rng = np.random.default_rng(4)
+    X, y, X_new, y_new = (rng.normal(size=shape) for shape in ((20, 4), 20, (10, 4), 10))
+
+    def weights(penalty):
+        return np.linalg.solve(X.T @ X + penalty * np.eye(4), X.T @ y)
+
+    def error(penalty):
+        rest = y_new - X_new @ weights(penalty)
+        return rest @ rest / 2
+
+    penalty = 0.7
+    w, A = weights(penalty), X.T @ X + penalty * np.eye(4)
+    closed = (y_new - X_new @ w) @ X_new @ np.linalg.solve(A, w)
+    assert mg.gradient(error)(penalty) == pytest.approx(closed, rel=1e-12)
+    curved = 2 * np.linalg.solve(A, np.linalg.solve(A, w))  # d²w/dλ²
+    np.testing.assert_allclose(mg.jacobian(mg.jacobian(weights))(penalty), curved, rtol=1e-11)
