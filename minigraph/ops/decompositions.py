@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigraph.op import Op
-from minigraph.ops.inverses import inv, solution
+from minigraph.ops import inverses
 from minigraph.ops.selecting import with_shape
 from minigraph.ops.shaping import concatenate
 from minigraph.tensor import Tensor
@@ -83,7 +83,7 @@ def _cholesky(a):
 
 def _cotangent_of_product(g: Any, y: Any) -> Any:
     """Undo dl = l half(l⁻¹ da l⁻ᵀ)."""
-    inverse = inv(y)
+    inverse = inverses.inv(y)
     return _symmetric(inverse.mT @ _half(y.mT @ g) @ inverse)
 
 
@@ -250,7 +250,7 @@ def _cotangent_of_columns(g: Any, y: Any, a: Any) -> Any:
     q, r = y[..., :n, :], y[..., n:, :].mT
     gq, gr = g[..., :n, :], g[..., n:, :].mT
     lower = _half(r @ gr.mT - gq.mT @ q)
-    return solution(full_rank(r), (gq + q @ (lower + lower.mT)).mT).mT
+    return inverses.solution(full_rank(r), (gq + q @ (lower + lower.mT)).mT).mT
 
 
 columns = Op(

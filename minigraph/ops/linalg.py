@@ -12,13 +12,10 @@ from minigraph.arrays import array_of
 from minigraph.errors import mismatch
 from minigraph.methods import Operand
 from minigraph.op import Op
-from minigraph.ops import reductions
-from minigraph.ops.decompositions import svdvals
+from minigraph.ops import decompositions, inverses, reductions, shaping
 from minigraph.ops.elementwise import INF, abs, where
-from minigraph.ops.inverses import inv
 from minigraph.ops.reductions import Axis
 from minigraph.ops.selecting import with_shape
-from minigraph.ops.shaping import broadcast_to
 from minigraph.tensor import Tensor
 
 matrix_product = Op(
@@ -160,9 +157,9 @@ def matrix_power(a: Any, n: int) -> Any:
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise ValueError(f"matrix_power: {a.shape}: a square matrix is needed, or a stack of them")
     if n < 0:
-        return matrix_power(inv(a), -n)
+        return matrix_power(inverses.inv(a), -n)
     if n == 0:
-        return broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape)
+        return shaping.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape)
     square = a if n == 1 else matrix_power(matmul(a, a), n // 2)
     return matmul(square, a) if n % 2 and n > 1 else square
 
@@ -246,7 +243,7 @@ def _of_matrices(x: Any, ord: Any, row: int, column: int, keepdims: bool) -> Ten
     if ord in (None, "fro"):
         return reductions.norm(x, axis=(row, column), keepdims=keepdims)
     if ord in (2, -2, "nuc"):
-        s = svdvals(np.moveaxis(x, (row, column), (-2, -1)))
+        s = decompositions.svdvals(np.moveaxis(x, (row, column), (-2, -1)))
         y = {2: reductions.max, -2: reductions.min, "nuc": reductions.sum}[ord](s, axis=-1)
         return np.expand_dims(y, (row, column)) if keepdims else y  # type: ignore[return-value]
     if ord not in (1, -1, INF, -INF):
@@ -262,7 +259,7 @@ def cond(x: Any, p: Any = None) -> Tensor:
     """Compute the condition number ‖x‖ ‖x⁻¹‖, by a norm of order `p`; 2 is meant by None."""
     x = _with_shape(x, "cond: x")
     if p in (None, 2, -2):
-        s = svdvals(x)
+        s = decompositions.svdvals(x)
         first, last = (-1, 0) if p == -2 else (0, -1)
         return s[..., first] / s[..., last]
-    return matrix_norm(x, ord=p) * matrix_norm(inv(x), ord=p)
+    return matrix_norm(x, ord=p) * matrix_norm(inverses.inv(x), ord=p)

@@ -208,3 +208,27 @@ def test_order_of_multi_dot_is_the_cheapest():
     a, b, c = (variable(np.ones(shape)) for shape in ((50, 2), (2, 50), (50, 1)))
     products = [n.shape for n in mg.Graph(L.multi_dot([a, b, c])).nodes if n.op]
     assert products == [(2, 1), (50, 1)]
+
+
+@pytest.mark.parametrize(
+    "log_det",
+    [
+        lambda a: L.slogdet(a)[1],
+        lambda a: 2 * mg.sum(mg.log(np.diagonal(L.cholesky(a)))),
+        lambda a: mg.sum(mg.log(L.eigvalsh(a))),
+        lambda a: mg.sum(mg.log(L.svdvals(a))),
+        lambda a: mg.sum(mg.log(mg.abs(np.diagonal(L.qr(a)[1])))),
+        lambda a: mg.log(L.det(a)),
+        lambda a: -mg.log(L.det(L.inv(a))),
+        lambda a: -mg.log(L.det(L.solve(a, np.eye(3)))),
+        lambda a: -mg.log(L.det(L.pinv(a))),
+    ],
+    ids=["slogdet", "cholesky", "eigvalsh", "svdvals", "qr", "det", "inv", "solve", "pinv"],
+)
+def test_four_derivatives_of_a_log_determinant_are_the_closed_form(log_det):
+    """Those of ln |a + t b| are (-1)^(k-1) (k-1)! tr((a⁻¹ b)^k)."""
+    a, b = positive(STACK[0]), symmetric(STACK[1])
+    f, power = lambda t: log_det(a + t * b), L.solve(a, b)
+    for k, factor in enumerate((1, -1, 2, -6), start=1):
+        f = mg.gradient(f)
+        assert f(0.0) == pytest.approx(factor * np.trace(L.matrix_power(power, k)), rel=1e-9)
