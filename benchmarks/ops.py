@@ -209,12 +209,11 @@ OWN_ARRAY = (
 REASONS = {
     "maximum": "theirs multiply by a mask: NaN where the cotangent is infinite; np.where is slower",
     "max of rows": "MyGrad gives all to the first of equal entries, by argmax; here they share",
-    "prod": "theirs divide by the entries, so that 0 needs mending; here the others are multiplied",
+    "prod": "theirs divide by the entries, so that 0 needs mending; here two running products",
     "cumsum": OWN_ARRAY,
     "reshape": OWN_ARRAY,
     "transpose": OWN_ARRAY,
     "sort": "argsort and an indexing, with the Python in front of both; autograd has one rule",
-    "dot": "vectors go through the product of matrices; theirs multiply by the cotangent",
     "outer": "a product of matrices of inner size 1 is slower than autograd's elementwise one",
 }
 

@@ -20,7 +20,7 @@ from minigraph.tensor import Tensor
 __all__ = ["saturation", "why_zero"]
 
 # For each of these, the input whose zeros make the derivative by another input 0
-FACTORS = {"multiply": {0: 1, 1: 0}, "matmul": {0: 1, 1: 0}, "linear": {0: 1, 1: 0}}
+FACTORS = {name: {0: 1, 1: 0} for name in ("multiply", "dot", "matmul", "linear")}
 SATURATING = {"sigmoid", "tanh", "softplus", "softmax", "log_softmax", "logsumexp", "softmax_nll"}
 ROWWISE = {"softmax", "log_softmax"}  # an entry depends on all of its row
 

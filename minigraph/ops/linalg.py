@@ -76,6 +76,8 @@ def _with_vectors(a: Any, b: Any) -> Tensor:
     if a.shape[-1] != (b.shape[-2] if b.ndim > 1 else b.shape[0]):
         labels = [getattr(x, "name", None) or word for x, word in ((a, "a"), (b, "b"))]
         raise ValueError(f"matmul: {a.shape} @ {b.shape}: {mismatch(a.shape, b.shape, labels)}")
+    if a.ndim == b.ndim == 1:
+        return reductions.vector_product(a, b)
     row = np.reshape(a, (1, -1)) if a.ndim == 1 else a
     column = np.reshape(b, (-1, 1)) if b.ndim == 1 else b
     y = matrix_product(row, column)

@@ -152,7 +152,9 @@ def vdot(a: Any, b: Any) -> Tensor:
 def inner(a: Any, b: Any) -> Tensor:
     """Sum products over the last axes."""
     a, b = with_shape(a), with_shape(b)
-    return multiply(a, b) if a.ndim == 0 or b.ndim == 0 else tensordot(a, b, (-1, -1))
+    if a.ndim == 0 or b.ndim == 0:
+        return multiply(a, b)
+    return matmul(a, b) if b.ndim == 1 else tensordot(a, b, (-1, -1))
 
 
 def outer(a: Any, b: Any) -> Tensor:

@@ -93,18 +93,9 @@ def _others(x: Any, axis: Axis) -> Any:
     """
     rows = rows_of(x, axis)
     one = np.ones_like(rows[..., :1])
-    before = np.concatenate([one, running_product(rows[..., :-1])], axis=-1)
-    after = np.concatenate([running_product(rows[..., :0:-1])[..., ::-1], one], axis=-1)
+    before = np.cumprod(np.concatenate([one, rows[..., :-1]], axis=-1), axis=-1)
+    after = np.cumprod(np.concatenate([one, rows[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
     return back_from_rows(before * after, x, axis)
-
-
-def running_product(rows: Any) -> Any:
-    """Multiply each entry of the last axis by all before it: by the next, by the next two, ..."""
-    step = 1
-    while step < rows.shape[-1]:
-        rows = np.concatenate([rows[..., :step], rows[..., step:] * rows[..., :-step]], axis=-1)
-        step *= 2
-    return rows
 
 
 prod = Op(
@@ -112,6 +103,22 @@ prod = Op(
     x=lambda g, y, x, axis, keepdims: put_back(g, x, axis, keepdims) * _others(x, axis),
     name="prod",
     texts={"x": "{g} * others({x})"},
+)
+
+
+def _dot(a, b):
+    """Sum the products of the entries of two vectors."""
+    return np.dot(a, b)
+
+
+vector_product = Op(
+    _dot,
+    a=lambda g, y, a, b: g * b,
+    b=lambda g, y, a, b: g * a,
+    name="dot",
+    symbol="@",
+    shapes="(k), (k)",
+    texts={"a": "{g} * {b}", "b": "{g} * {a}"},
 )
 
 
@@ -224,11 +231,34 @@ cumsum = Op(
 )
 
 
-def cumprod(x: Any, axis: int | None = None) -> Tensor:
+def _cumprod(x, *, axis=None):
     """Multiply the entries along an axis, or of the flat form, and keep each product on the way."""
-    if axis is None:
-        x, axis = np.reshape(x, -1), 0
-    return np.swapaxes(running_product(np.swapaxes(x, axis, -1)), axis, -1)
+    return np.cumprod(x, axis=axis)
+
+
+def _from_later(g: Any, y: Any, x: Any, axis: int | None) -> Any:
+    """Sum, for each entry, the cotangents of the products that it is in, by their other factors.
+
+    These are the product of all before it, times r = g + (the next entry) * (the next r). Such a
+    sum over the next, the next two, the next four, ... is made of two sums of half as many.
+    Nothing is divided, so an entry may be 0, and the derivative of this is right there too.
+    """
+    g, y, rows = (np.swapaxes(np.reshape(z, y.shape), axis or 0, -1) for z in (g, y, x))
+    r, factors, step = g, rows[..., 1:], 1
+    while step < rows.shape[-1]:
+        r = np.concatenate([r[..., :-step] + factors * r[..., step:], r[..., -step:]], axis=-1)
+        factors = factors[..., :-step] * factors[..., step:]
+        step *= 2
+    before = np.concatenate([np.ones_like(y[..., :1]), y[..., :-1]], axis=-1)
+    return np.swapaxes(before * r, axis or 0, -1).reshape(x.shape)
+
+
+cumprod = Op(
+    _cumprod,
+    x=lambda g, y, x, axis: _from_later(g, y, x, axis),
+    name="cumprod",
+    texts={"x": "from_later({g}, {x})"},
+)
 
 
 def cumulative_sum(x: Any, *, axis: int | None = None, include_initial: bool = False) -> Tensor:

@@ -181,6 +181,7 @@ _ATTRIBUTES: dict[str, Callable[[Shape], st.SearchStrategy[Any]]] = {
     "pairs": lambda shape: st.booleans(),
     "prod.axis": lambda shape: _axes(shape) | _axis(shape),
     "cumsum.axis": lambda shape: st.none() | _axis(shape),
+    "cumprod.axis": lambda shape: st.none() | _axis(shape),
     "expand_dims.axis": _new_axis,
     "stack.axis": _new_axis,
     "squeeze.axis": lambda shape: st.sampled_from(
@@ -263,6 +264,7 @@ _SIZES: dict[str, Callable[[int], st.SearchStrategy[Sequence[Shape]]]] = {
     "scatter": lambda min_side: shapes(min_side=1).filter(len).map(lambda shape: [shape]),
     "einsum": _contracted,
     "prod": _sheets,
+    "cumprod": _sheets,
     "qr": _tall,
     "solve_system": lambda min_side: _by_signature("(..., n, n), (..., n, k)", min_side).map(
         lambda sizes: [(*sizes[0][:-1], sizes[0][-1] + sizes[1][-1])]

@@ -37,6 +37,7 @@ FORMS = {
     "logsumexp": lambda x, axis, keepdims: np.log(np.exp(x).sum(axis=axis, keepdims=keepdims)),
     "unit_sign": lambda x: np.copysign(1.0, x),
     "convolution": lambda a, v, mode: np.convolve(a, v, mode),
+    "vector_product": np.dot,
     "contraction": lambda *arrays, subscripts: np.einsum(subscripts, *arrays),
     "norm": lambda x, axis, keepdims: np.sqrt((x**2).sum(axis=axis, keepdims=keepdims)),
     "softmax": softmax,

@@ -362,6 +362,17 @@ def test_product_with_zeros_has_right_derivatives(zeros, function):
     assert np.array_equal(second.data, pairs)
 
 
+@pytest.mark.parametrize("n", [1, 2, 63, 64, 65, 1000])
+def test_running_product_of_many_entries(n):
+    rng = np.random.default_rng(n)
+    values, g = 1 + 0.1 * rng.normal(size=n), rng.normal(size=n)
+    x = mg.Tensor(values, requires_grad=True)
+    y = np.cumprod(x)
+    assert np.array_equal(y.data, np.cumprod(values))
+    by_division = np.cumsum((g * y.data)[::-1])[::-1] / values
+    np.testing.assert_allclose(mg.grad(y, x, g).data, by_division, rtol=1e-9, atol=1e-11)
+
+
 def test_nan_stands_for_a_missing_number():
     for name in ("nansum", "nanprod", "nanmean", "nanmax", "nanmin", "nanvar", "nanstd"):
         function = getattr(np, name)
