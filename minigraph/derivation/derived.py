@@ -152,10 +152,20 @@ def derive(
     Examples
     --------
     >>> import numpy as np, minigraph as mg
-    >>> def loss(w, X):
-    ...     hidden = np.tanh(X @ w)
-    ...     return (hidden * hidden).sum()
-    >>> print(mg.derive(loss, np.ones(2), np.ones((3, 2)), argnums=0))
+    >>> def loss(W, X):
+    ...     h = np.tanh(X @ W)
+    ...     return mg.l2_penalty(h)
+    >>> print(mg.derive(loss, np.ones((2, 2)), np.ones((3, 2)), argnums=0))
+    import numpy as np
+    <BLANKLINE>
+    <BLANKLINE>
+    def loss_and_gradients(W, X):
+        h = np.tanh(X @ W)
+        loss = np.vdot(h, h)
+        grad_h = 2.0 * h  # ∂loss/∂h
+        grad_W = X.T @ (grad_h * (1 - h * h))  # ∂loss/∂W
+        return loss, (grad_W,)
+    <BLANKLINE>
     """
     check_callable(f, "derive: f")
     if style not in WRITERS:
@@ -173,8 +183,7 @@ def derive(
     program = passes.shared(passes.simplified(program))
     program = passes.simplified(program)
     if style == "fast":
-        following = program.batch is not None
-        traced = len(call.arrays[program.parameters.index(program.batch)]) if following else 0
+        traced = len(call.arrays[program.batch_place]) if program.batch is not None else 0
         program = shortened(program, traced)
     return Derived(call, program, WRITERS[style](program), fixed)
 
@@ -319,9 +328,8 @@ class _Arguments:
     def _check(self, arrays: Sequence[Any], program: Program, fixed: str | None) -> int | None:
         """Check dtypes and shapes; give the batch size, where there is one."""
         K = None
-        if program.batch is not None:
-            K = arrays[program.parameters.index(program.batch)].shape[:1] or None
-            K = K and K[0]
+        if program.batch_place >= 0 and (shape := arrays[program.batch_place].shape):
+            K = shape[0]
         expected = self._expected.get(K)
         if expected is None:
             expected = self._expected[K] = [

@@ -22,10 +22,11 @@ def simplified(program: Program) -> Program:
 
 
 def _simpler(value: Value) -> Any:
+    """Apply rules until none has anything to say."""
     for rule in RULES:
         found = rule(value)
         if found is not None:
-            return found
+            return _simpler(found) if isinstance(found, Value) else found
     return value
 
 

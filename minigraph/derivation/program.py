@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,11 @@ class Program:
     body: tuple[Value, ...]
     outputs: tuple[Any, ...]
     batch: Value | None = field(default=None)
+
+    @cached_property
+    def batch_place(self) -> int:
+        """Tell which parameter has the batch size as its length; -1 for none."""
+        return -1 if self.batch is None else self.parameters.index(self.batch)
 
     def uses(self) -> dict[Value, int]:
         """Count how often each value is read, by others or as an output."""

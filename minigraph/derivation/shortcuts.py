@@ -51,7 +51,8 @@ def _labels(value: Value) -> Value | None:
 
 
 def _shorter(value: Value, batch: int) -> Any:
-    return _unguarded(value) or _softmax(value) or _gate(value, batch) or value
+    rules = _unguarded(value), _softmax(value), _gate(value, batch), _one_array_less(value)
+    return next((found for found in rules if found is not None), value)
 
 
 def _made_by(op: Op, input: Any) -> tuple[Any, ...]:
@@ -85,6 +86,21 @@ def _softmax(value: Value) -> Any:
 def _pair(op: Op, input: Any) -> tuple[Any, Any]:
     left, right = _made_by(op, input) or (None, None)
     return left, right
+
+
+def _one_array_less(value: Value) -> Any:
+    """Write a u + b v as b ((a / b) u + v), which is made in the place of u alone."""
+    if value.op is not elementwise.add or not value.shape:
+        return None
+    (a, u), (b, v) = (_pair(elementwise.multiply, input) for input in value.inputs)
+    numbers = isinstance(a, float) and isinstance(b, float) and b and math.isfinite(a / b)
+    if not numbers or not isinstance(u, Value) or not isinstance(v, Value):
+        return None
+    if u.shape != value.shape or v.shape != value.shape or {u.dtype, v.dtype} != {value.dtype}:
+        return None
+    scaled = value.inputs[0].on(a / b, u)
+    total = Value(elementwise.add, (scaled, v), {}, value.shape, value.dtype)
+    return replace(value, op=elementwise.multiply, inputs=(b, total))
 
 
 def _gate(value: Value, batch: int) -> Any:
