@@ -292,6 +292,8 @@ FORMS: dict[Op, Form] = {
     reductions.any: _method("any"),
     reductions.all: _method("all"),
     reductions.cumsum: _call("np.cumsum", "axis"),
+    reductions.cumprod: _call("np.cumprod", "axis"),
+    reductions.vector_product: _simple("np.dot({0}, {1})"),
     shaping.reshape: _simple("np.reshape({0}, {shape})"),
     shaping.transpose: _transposed,
     shaping.swapaxes: _swapped,

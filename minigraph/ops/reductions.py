@@ -92,7 +92,7 @@ def _others(x: Any, axis: Axis) -> Any:
     Nothing is divided, so an entry may be 0, and the derivative of this is right there too.
     """
     rows = rows_of(x, axis)
-    one = np.ones_like(rows[..., :1])
+    one = np.ones(rows[..., :1].shape, rows.dtype)
     before = np.cumprod(np.concatenate([one, rows[..., :-1]], axis=-1), axis=-1)
     after = np.cumprod(np.concatenate([one, rows[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
     return back_from_rows(before * after, x, axis)
@@ -249,7 +249,8 @@ def _from_later(g: Any, y: Any, x: Any, axis: int | None) -> Any:
         r = np.concatenate([r[..., :-step] + factors * r[..., step:], r[..., -step:]], axis=-1)
         factors = factors[..., :-step] * factors[..., step:]
         step *= 2
-    before = np.concatenate([np.ones_like(y[..., :1]), y[..., :-1]], axis=-1)
+    one = np.ones(y[..., :1].shape, y.dtype)
+    before = np.concatenate([one, y[..., :-1]], axis=-1)
     return np.swapaxes(before * r, axis or 0, -1).reshape(x.shape)
 
 

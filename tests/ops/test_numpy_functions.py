@@ -373,6 +373,16 @@ def test_running_product_of_many_entries(n):
     np.testing.assert_allclose(mg.grad(y, x, g).data, by_division, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("style", ["textbook", "fast"])
+@pytest.mark.parametrize("function", [np.dot, lambda a, b: np.prod(a) + np.cumprod(a) @ b])
+def test_products_are_written_out_by_derive(function, style):
+    a, b = np.array([2.0, 0.0, 5.0, 3.0]), np.array([1.0, 7.0, 2.0, 4.0])
+    value, gradients = mg.derive(function, a, b, style=style)(a, b)
+    assert value == function(a, b)
+    for g, h in zip(gradients, mg.gradient(function, (0, 1))(a, b), strict=True):
+        assert np.array_equal(g, h)
+
+
 def test_nan_stands_for_a_missing_number():
     for name in ("nansum", "nanprod", "nanmean", "nanmax", "nanmin", "nanvar", "nanstd"):
         function = getattr(np, name)
