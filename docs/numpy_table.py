@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.numpy_rules import RULES, VALUE_FUNCTIONS
+from minigraph.numpy_rules import RULES, SHAPE_FUNCTIONS, VALUE_FUNCTIONS
 from minigraph.op import Op
 
 MARK = "<!-- table: numpy -->"
@@ -79,7 +79,7 @@ def verdict(name: str, function: Callable[..., Any]) -> tuple[str, str]:
         return "constant by rule", f"op `{rule.name}`"
     if rule is not None:
         return _composed(name)
-    if function in VALUE_FUNCTIONS:
+    if function in SHAPE_FUNCTIONS | VALUE_FUNCTIONS:
         return "constant by rule", "a plain array or number"
     module, _, last = name.rpartition(".")
     return "refused", WHY.get(last) or MODULES.get(module, "no rule yet")

@@ -1,8 +1,9 @@
 """NumPy's functions on Tensors: which rule answers for `np.f(tensor)`, and what has none."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,16 @@ __all__ = ["RULES"]
 # The rule that answers for a NumPy function called on Tensors; filled by `minigraph.ops`.
 RULES: dict[Callable[..., Any], Callable[..., Any]] = {}
 
-# These look at values or shapes only; their results carry no gradient by nature.
-VALUE_FUNCTIONS: set[Callable[..., Any]] = {
+# Of what carries no gradient by nature, these look at shapes, dtypes and memory alone,
+SHAPE_FUNCTIONS: set[Callable[..., Any]] = {
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj,
     np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.shares_memory,
-    np.may_share_memory, np.isfinite, np.isnan, np.isinf, np.signbit, np.isclose, np.allclose,
+    np.may_share_memory,
+}  # fmt: skip
+
+# and these at values.
+VALUE_FUNCTIONS: set[Callable[..., Any]] = {
+    np.isfinite, np.isnan, np.isinf, np.signbit, np.isclose, np.allclose,
     np.array_equal, np.array_equiv, np.count_nonzero, np.nonzero,
     np.flatnonzero, np.argwhere, np.digitize,
     np.array_repr, np.array_str, np.array2string, np.linalg.matrix_rank,
@@ -63,7 +69,10 @@ def array_function(
                     "dtype, out, where, initial or order"
                 )
             raise
+    if function in SHAPE_FUNCTIONS:
+        return function(*_values(inputs), **_values(options))
     if function in VALUE_FUNCTIONS:
+        _looked(f"np.{function.__name__}", [inputs, options])
         return function(*_values(inputs), **_values(options))
     name = f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}"
     if isinstance(function, np.ufunc) and not hasattr(np, function.__name__):
@@ -75,33 +84,40 @@ Tensor.__array_ufunc__ = array_ufunc  # type: ignore[method-assign,assignment]
 Tensor.__array_function__ = array_function  # type: ignore[method-assign,assignment]
 
 
-def _values(arguments: Any) -> Any:
+def _values(arguments: Any, give: Callable[[Tensor], Any] = Tensor._shown) -> Any:
     """Replace Tensors by their arrays in (nested) arguments."""
     if isinstance(arguments, Tensor):
-        return arguments.data
+        return give(arguments)
     if isinstance(arguments, list | tuple):
-        return type(arguments)(map(_values, arguments))
+        return type(arguments)([_values(part, give) for part in arguments])
     if isinstance(arguments, dict):
-        return {key: _values(value) for key, value in arguments.items()}
+        return {key: _values(value, give) for key, value in arguments.items()}
     return arguments
 
 
-def _requires_grad(arguments: Any) -> bool:
+def _tensors(arguments: Any) -> Iterator[Tensor]:
+    """List the Tensors in nested arguments."""
     if isinstance(arguments, Tensor):
-        return arguments.requires_grad
-    if isinstance(arguments, dict):
-        arguments = arguments.values()
-    elif not isinstance(arguments, list | tuple):
-        return False
-    return any(map(_requires_grad, arguments))
+        yield arguments
+    elif isinstance(arguments, list | tuple | dict):
+        for part in arguments.values() if isinstance(arguments, dict) else arguments:
+            yield from _tensors(part)
+
+
+def _looked(name: str, arguments: Any) -> None:
+    """Tell who looks on that a function looks at values."""
+    for tensor in _tensors(arguments):
+        tensor._looked(name)
 
 
 def _without_rule(
     function: Callable[..., Any], name: str, inputs: Any, options: dict[str, Any]
 ) -> Any:
-    if _requires_grad(inputs) or _requires_grad(options):
+    if any(tensor.requires_grad for tensor in _tensors([inputs, options])):
         raise TypeError(
             f"{name} has no rule in minigraph, so its result would carry no gradient; use "
             "t.data if a constant is meant, or add a rule with mg.Op"
         )
-    return function(*_values(inputs), **_values(options))
+    _looked(name, [inputs, options])
+    lend = attrgetter("data")  # for it may write into them, as np.copyto does
+    return function(*_values(inputs, lend), **_values(options, lend))
