@@ -193,15 +193,15 @@ WRITERS: dict[str, type[Writer]] = {"textbook": Writer, "fast": FastWriter}
 
 def _for_any_batch(f: Callable[..., Any], call: "_Arguments", first: Program) -> Any:
     """Give the program for any batch size, if it can be told; else why not."""
-    reason = "no argument has axes"
+    reasons = []
     for group in call.batches():
         size = call.arrays[group[-1]].shape[0]
         try:
             larger = capture(f, *call.traced(group), call.wanted)
-            return sizes.following(first, larger, (size, size + 1), group[0]), None
+            return sizes.following(first, larger, (size, 2 * size + 1), group[0]), None
         except (ValueError, TypeError, IndexError) as error:
-            reason = str(error)
-    return first, reason
+            reasons.append(str(error))
+    return first, (reasons or ["no argument has axes"])[0]
 
 
 class _Arguments:
@@ -268,7 +268,7 @@ class _Arguments:
         return [i % n for i in given]
 
     def traced(self, group: Sequence[int] = ()) -> tuple[list[Any], list[Leaf]]:
-        """Give new Tensors in the containers of the arguments; those of the group one longer."""
+        """Give new Tensors in the containers of the arguments; those of the group longer."""
         tensors, given, place = [], [], 0
         for leaf in self.leaves:
             array = _array(leaf)
@@ -276,7 +276,8 @@ class _Arguments:
                 given.append(leaf.value)
                 continue
             if place in group:
-                array = np.concatenate([array, array[:1]])
+                # What depends on half of the size, or on its logarithm, differs at 2 K + 1
+                array = np.concatenate([array, array, array[:1]])
             tensor = Tensor(array, requires_grad=place in self.wanted)
             tensors.append(Leaf(self.paths[place], tensor))
             given.append(tensor)

@@ -37,7 +37,7 @@ def _of_numbers(value: Value) -> Any:
     if not any(isinstance(input, Size) for input in value.inputs):
         if value.shape or value.op.each is not None:
             return None
-        return value.op.function(*value.inputs, **value.attributes)
+        return np.asarray(value.op.function(*value.inputs, **value.attributes))[()]
     a, b = (*value.inputs, None)[:2]
     if value.op is elementwise.multiply and value.dtype == float and a == 1:
         return b
