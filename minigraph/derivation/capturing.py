@@ -84,8 +84,13 @@ class _Watch:
     def computed(self, *call: Any) -> None:
         """Let ops compute."""
 
-    def arrived(self, *part: Any) -> None:
-        """Let cotangents arrive."""
+    def arrived(self, node: Tensor, slot: int, g: Any, part: Any, total: Any) -> None:
+        """Let cotangents arrive, if they are recorded too."""
+        if not isinstance(part, Tensor):
+            raise TypeError(
+                f"derive: {self.name} takes a gradient that is not recorded and would be the same "
+                "in every call; use mg.grad(..., create_graph=True), or a transform such as mg.hvp"
+            )
 
     def loaded(self, node: Tensor) -> None:
         """Let nodes be copied."""
@@ -233,7 +238,7 @@ class _Converter:
 
 def _made(array: Any) -> Value | None:
     """Tell whether an array is one of equal entries, or counts from 0."""
-    counts = array.ndim == 1 and array.size > 1 and array.dtype == int
+    counts = array.ndim == 1 and array.size and array.dtype == int
     if counts and np.array_equal(array, np.arange(array.size)):
         return Value("arange", (), {"stop": array.size}, array.shape, array.dtype)
     first = array.flat[0].item() if array.size else 0

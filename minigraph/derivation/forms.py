@@ -4,6 +4,7 @@ Expressions are written as a person would, and bind as Python says: an operand t
 tightly than its place asks for is put in parentheses.
 """
 
+import math
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigraph.derivation.naming import TAKEN
 from minigraph.derivation.program import Size, Value
 from minigraph.op import Op
 from minigraph.ops import (
@@ -24,7 +26,11 @@ from minigraph.ops import (
     trigonometry,
 )
 
-__all__ = ["ATOM", "FORMS", "LOOSE", "Text", "literal", "statements", "user_function", "written"]
+__all__ = [
+    "ATOM", "LOOSE", "Text", "form_of", "length", "literal", "module_of", "statements",
+    "user_function",
+    "written",
+]  # fmt: skip
 
 ATOM, POWER, UNARY, PRODUCT, SUM, COMPARISON, LOOSE = range(7)
 
@@ -64,7 +70,7 @@ def written(value: Value, inputs: Sequence[Text]) -> Text:
     op = value.op
     if isinstance(op, str):
         return _MADE[op](value)
-    form = FORMS.get(op)
+    form = form_of(op)
     if form is not None:
         return form(inputs, value)
     if isinstance(op.function, np.ufunc) and op.function in OPERATORS:
@@ -73,7 +79,9 @@ def written(value: Value, inputs: Sequence[Text]) -> Text:
         return Text(f"-{inputs[0].within(UNARY)}", UNARY)
     arguments = [i.within(LOOSE) for i in inputs]
     arguments += [f"{name}={shown(v)}" for name, v in value.attributes.items()]
-    return Text(f"{user_function(op)}({', '.join(arguments)})")
+    call = f"{user_function(op)}({', '.join(arguments)})"
+    # What a user's function gives may be a number, or an argument itself
+    return Text(call if isinstance(op.function, np.ufunc) else f"np.array({call})")
 
 
 def user_function(op: Op) -> str:
@@ -85,21 +93,31 @@ def user_function(op: Op) -> str:
         If it cannot be imported.
     """
     function = op.function
-    if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is function:
-        return "np.abs" if function is np.absolute else f"np.{function.__name__}"
     if isinstance(function, np.ufunc):
-        import scipy.special
-
-        if getattr(scipy.special, function.__name__, None) is function:
-            return f"scipy.special.{function.__name__}"
-    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
-    if module not in (None, "__main__") and getattr(sys.modules[module], name, None) is function:
-        return f"{module}.{name}"
+        short = "abs" if function is np.absolute else function.__name__
+        for prefix, module in (("np", "numpy"), ("scipy.special", "scipy.special")):
+            if getattr(sys.modules.get(module), short, None) is function:
+                return f"{prefix}.{short}"
+    module, name = str(function.__module__), getattr(function, "__qualname__", "")
+    path = f"{module}.{name}"
+    found = getattr(sys.modules.get(module), name, None)
+    named = all(part.isidentifier() and part not in TAKEN for part in path.split("."))
+    if module != "__main__" and named and function in (found, getattr(found, "function", None)):
+        return path
     raise TypeError(
-        f"derive: the op {op.name} calls {module}.{name}, which no import finds; define it with "
-        "def at the top of a module that can be imported, and make the op of it: mg.Op(function, "
-        "...)"
+        f"derive: the op {op.name} calls {path}, which no import finds; define it with def at the "
+        "top of a module that can be imported, and make the op of it: mg.Op(function, ...)"
     )
+
+
+def module_of(op: Op) -> str | None:
+    """Name the module besides NumPy that source must import for an op."""
+    if form_of(op):
+        return "scipy.special" if op.__module__ == SPECIAL_MODULE else None
+    if op.function in OPERATORS or op is shaping.scatter:
+        return None
+    module = user_function(op).rpartition(".")[0]
+    return None if module == "np" else module
 
 
 def _operator(symbol: str, level: int, inputs: Sequence[Text]) -> Text:
@@ -149,10 +167,19 @@ def shown(attribute: Any) -> str:
         return "bool" if attribute.kind == "b" else f"np.{attribute.name}"
     if isinstance(attribute, Size | np.generic | float):
         return literal(attribute, weak=True).code
-    return f'"{attribute}"' if isinstance(attribute, str) else repr(attribute)
+    if isinstance(attribute, str):
+        code = repr(attribute)
+        return f'"{code[1:-1]}"' if code[0] == "'" and '"' not in code else code
+    if attribute is None or isinstance(attribute, int):
+        return repr(attribute)
+    raise TypeError(
+        f"derive: an attribute is {attribute!r}; source can hold numbers, text, dtypes and tuples"
+    )
 
 
 def _index(parts: Sequence[Any], arrays: Sequence[Text]) -> str:
+    if not parts:
+        return "()"
     rest = iter(arrays)
     return ", ".join(
         next(rest).within(LOOSE) if part == "array" else _place(part) for part in parts
@@ -183,6 +210,9 @@ def statements(name: str, inputs: Sequence[Text], value: Value) -> list[str]:
 
 
 # Forms
+
+# Of no use in a program, whose norm is an op already, but one of NumPy's calls
+length = Op(lambda x, *, keepdims: np.linalg.norm(x, keepdims=keepdims), x=None, name="norm")
 
 
 def _call(name: str, *attributes: str) -> Form:
@@ -270,9 +300,35 @@ def _exponential(inputs: Sequence[Text], value: Value) -> Text:
 
 
 def _einsum(inputs: Sequence[Text], value: Value) -> Text:
+    """Look for an order of the products where it may pay; see `products.contraction`."""
+    subscripts = value.attributes["subscripts"]
     parts = ", ".join(i.within(LOOSE) for i in inputs)
-    return Text(f'np.einsum("{value.attributes["subscripts"]}", {parts}, optimize=True)')
+    shapes = [getattr(i, "shape", np.shape(i)) for i in value.inputs]
+    sizes = {c: n for term, shape in zip(subscripts.split("->")[0].split(","), shapes)
+             for c, n in zip(term, shape)}  # fmt: skip
+    if any(isinstance(n, Size) for n in sizes.values()):
+        many = True
+    else:
+        many = math.prod(sizes.values()) > 50_000 + 8 * sum(map(math.prod, shapes))
+    optimize = ", optimize=True" if many and len(inputs) > 1 else ""
+    return Text(f'np.einsum("{subscripts}", {parts}{optimize})')
 
+
+def _polygamma(inputs: Sequence[Text], value: Value) -> Text:
+    n = value.attributes["n"]
+    factor = _number((-1) ** (n + 1) * float(math.factorial(n)))
+    return Text(f"{factor} * scipy.special.zeta({n + 1}, {inputs[0].within(LOOSE)})", PRODUCT)
+
+
+def form_of(op: Op) -> Form | None:
+    """Find how an op is written, if not as a call of its function."""
+    if op.__module__ == SPECIAL_MODULE:  # which is read only where SciPy is
+        return SPECIAL.get(op.name)
+    return FORMS.get(op)
+
+
+SPECIAL_MODULE = "minigraph.ops.special"
+SPECIAL: dict[str, Form] = {"polygamma": _polygamma}
 
 FORMS: dict[Op, Form] = {
     elementwise.scalar_power: _scalar_power,
@@ -308,6 +364,7 @@ FORMS: dict[Op, Form] = {
     shaping.indexing: _taken,
     selecting.argsort: _call("np.argsort", "axis", "kind"),
     selecting.partition_places: _simple("np.argpartition({0}, {kth}, axis={axis})"),
+    length: _call("np.linalg.norm", "keepdims"),
     neural.norm1: _simple("np.vdot({1}, {0})"),
     neural.l2_penalty: _simple("np.vdot({0}, {0})"),
     products.contraction: _einsum,

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.derivation.forms import FORMS
+from minigraph import recomputing
+from minigraph.derivation.forms import form_of, length
 from minigraph.op import Op
 from minigraph.ops import neural, reductions
 from minigraph.ops.shaping import scatter
@@ -17,7 +18,8 @@ __all__ = ["is_written", "lowered"]
 def is_written(op: Op) -> bool:
     """Tell whether one expression of NumPy is the op."""
     ufunc = isinstance(op.function, np.ufunc)
-    return op in FORMS or op is scatter or ufunc or not op.trusted
+    ours = (getattr(op.function, "__module__", None) or "").startswith("minigraph.")
+    return form_of(op) is not None or op is scatter or ufunc or not ours
 
 
 def lowered(node: Tensor) -> Tensor:
@@ -69,11 +71,23 @@ def _elastic(w: Any, s: Any, l1: Any, l2: Any) -> Any:
     return l1 * neural.norm1(w, s) + l2 * neural.l2_penalty(w)
 
 
+def _norm(x: Any, *, axis: Any, keepdims: bool) -> Any:
+    if axis is None:
+        return length(x, keepdims=keepdims)
+    return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
+
+
+def _checkpoint(*inputs: Any, call: Any) -> Any:
+    return call.f()
+
+
 # No gradient is taken of what is written: an op needs no formula here.
 fmax = Op(np.fmax, a=None, b=None)
 
 LOWERINGS: dict[Op, Callable[..., Any]] = {
     reductions.logsumexp: _logsumexp,
+    reductions.norm: _norm,
+    recomputing._forgetful: _checkpoint,
     neural.affine: _affine,
     neural.log_softmax: _log_softmax,
     neural.nll: _nll,

@@ -26,21 +26,24 @@ class Names:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = set(taken)
+        self._last: dict[str, int] = {}  # the number that each stem bore last
 
     def give(self, wanted: str) -> str:
         """Give this name made safe, with a number if it is taken."""
-        name = first = identifier(wanted)
-        number = 1
-        while name in self._taken:
-            number += 1
-            name = f"{first}_{number}"
+        name = identifier(wanted)
+        if name in self._taken:
+            return self._numbered(f"{name}_", 2)
         self._taken.add(name)
         return name
 
     def next(self, stem: str) -> str:
         """Give the next free name of a row: t1, t2, ..."""
-        number = 1
+        return self._numbered(stem, 1)
+
+    def _numbered(self, stem: str, first: int) -> str:
+        number = self._last.get(stem, first - 1) + 1
         while f"{stem}{number}" in self._taken:
             number += 1
+        self._last[stem] = number
         self._taken.add(f"{stem}{number}")
         return f"{stem}{number}"

@@ -120,40 +120,49 @@ def rewritten(program: Program, rule: Rule) -> Program:
     A rule gives the value itself, another one (which may be made from new ones), or a number.
     """
     known: dict[Value, Any] = {}
-    body: list[Value] = []
+    made: dict[Value, None] = {}  # the new body, in order
+    names: dict[Value, Value] = {}  # what stands for a value of a name, and has none
     placed = set(program.parameters) | set(program.constants)
     for value in program.body:
         inputs = tuple([known.get(i, i) if isinstance(i, Value) else i for i in value.inputs])
         new = value if inputs == value.inputs else value.on(*inputs)
-        found = rule(new)
-        for made in _new(found, placed):
-            body.append(made)
-            placed.add(made)
-        if isinstance(found, Value) and found is not new:
-            found = _called(found, value, body)
-            placed.add(found)
-        known[value] = found
+        found = known[value] = rule(new)
+        for each in _new(found, placed):
+            made[each] = None
+            placed.add(each)
+        if found in made and value.name and not found.name:
+            names.setdefault(found, value)
     outputs = tuple([known.get(o, o) if isinstance(o, Value) else o for o in program.outputs])
-    return pruned(replace(program, body=tuple(body), outputs=outputs))
+    result = pruned(replace(program, body=tuple(made), outputs=outputs))
+    return _named(result, names) if names else result
 
 
-def _called(found: Value, old: Value, body: list[Value]) -> Value:
-    """Let what stands for a value of a name bear that name, if it has none and was just made."""
-    if body and body[-1] is found and found.name is None and found.step is None:
-        body[-1] = found = replace(found, name=old.name, step=old.step)
-    return found
+def _named(program: Program, names: Mapping[Value, Value]) -> Program:
+    """Give values the names of those for which they stand."""
+    known: dict[Any, Any] = {}
+    for value in program.body:
+        new = value.on(*[known.get(i, i) for i in value.inputs])
+        if value in names:
+            new = replace(new, name=names[value].name, step=names[value].step)
+        known[value] = new
+    outputs = tuple([known.get(o, o) for o in program.outputs])
+    return replace(program, body=tuple(known.values()), outputs=outputs)
 
 
 def _new(found: Any, placed: set[Value]) -> Iterable[Value]:
-    """List what was not there before, in order of its making."""
-    made: list[Value] = []
+    """List what was not there before, each after what it is made from."""
+    made: dict[Value, None] = {}
     stack = [found] if isinstance(found, Value) else []
     while stack:
-        value = stack.pop()
-        if value not in placed and value not in made:
-            made.append(value)
-            stack.extend(value.values)
-    return reversed(made)
+        value = stack[-1]
+        missing = [i for i in value.values if i not in placed and i not in made]
+        if value in placed or value in made or not missing:
+            stack.pop()
+            if value not in placed:
+                made[value] = None
+        else:
+            stack.extend(missing)
+    return made
 
 
 def pruned(program: Program) -> Program:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minigraph.derivation.forms import LOOSE, Text, literal, statements, written
-from minigraph.derivation.naming import Names
+from minigraph.derivation.forms import LOOSE, Text, literal, module_of, statements, written
+from minigraph.derivation.naming import Names, identifier
 from minigraph.derivation.program import Program, Size, Value
+from minigraph.op import Op
 from minigraph.ops.shaping import scatter
 
 __all__ = ["Line", "Writer", "source_of"]
@@ -19,7 +20,10 @@ class Writer:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.names = Names()
+        self.modules = modules(program)
+        # What the source itself calls so, and where the functions of a user's ops are
+        own = ("gradients", "buffers", "make_buffers")
+        self.names = Names([*own, *(module.partition(".")[0] for module in self.modules)])
         self.texts: dict[Value, Text] = {}
         self.lines: list[Line] = []
         self.reserved: dict[Value, str] = {}
@@ -66,7 +70,7 @@ class Writer:
 
     def state(self, value: Value, codes: Sequence[str]) -> None:
         """Add the statements that make a value."""
-        comment = f"∂{self.loss}/∂{value.step}" if value.step else None
+        comment = f"∂{self.loss}/∂{identifier(value.step)}" if value.step else None
         for code in codes:
             self.lines.append((code, comment, value))
             comment = None
@@ -97,7 +101,7 @@ class Writer:
     def loss(self) -> str:
         """What the value is called."""
         first = self.program.outputs[0]
-        return (isinstance(first, Value) and first.name) or "loss"
+        return identifier((isinstance(first, Value) and first.name) or "loss")
 
 
 def source_of(writer: Writer, title: str) -> str:
@@ -112,10 +116,15 @@ def source_of(writer: Writer, title: str) -> str:
     body += prelude
     body += [_commented(code, comment) for code, comment, _ in writer.lines]
     body += _wrapped("return ", value, gradients, pack)
-    modules = {"scipy.special"} if any("scipy." in line for line in body) else set()
-    imports = ["import numpy as np", *(f"import {m}" for m in sorted(modules))]
+    imports = ["import numpy as np", *(f"import {m}" for m in writer.modules)]
     signature = _signature(title, writer.parameters, writer.options())
     return "\n".join([*imports, "", "", *before, *signature, *(f"    {line}" for line in body), ""])
+
+
+def modules(program: Program) -> list[str]:
+    """List the modules besides NumPy whose functions a program calls."""
+    found = {module_of(value.op) for value in program.body if isinstance(value.op, Op)}
+    return sorted(module for module in found if module)
 
 
 def _commented(code: str, comment: str | None) -> str:
