@@ -10,6 +10,7 @@ from minigraph.arrays import is_array, shown
 from minigraph.checks import check_callable
 from minigraph.derivation import passes, sizes
 from minigraph.derivation.capturing import capture
+from minigraph.derivation.columns import in_columns, turned
 from minigraph.derivation.fast import FastWriter
 from minigraph.derivation.naming import identifier
 from minigraph.derivation.program import Program, Value
@@ -21,6 +22,7 @@ from minigraph.tensor import Tensor
 __all__ = ["Derived", "derive"]
 
 Style = Literal["textbook", "fast"]
+Layout = Literal["rows", "columns"]
 
 
 class Derived:
@@ -36,16 +38,26 @@ class Derived:
         What the program closed over.
     program : Program
         Behind the source, after all passes.
+
+    With ``layout="columns"``, `function` takes and gives the transposes of matrices; the object
+    itself takes and gives what the function did that it was derived from.
     """
 
     def __init__(
-        self, call: "_Arguments", program: Program, writer: Writer, fixed: str | None
+        self,
+        call: "_Arguments",
+        program: Program,
+        writer: Writer,
+        fixed: str | None,
+        taken: Program | None = None,
     ) -> None:
         writer.write()
         self.source = source_of(writer, call.name)
         self.constants = dict(zip(writer.constants, program.constants.values()))
         self.program = program
         self._call, self._lines, self._fixed = call, writer.lines, fixed
+        self._taken = taken or program  # in rows: what `f` takes
+        self._in_columns = taken is not None
         namespace: dict[str, Any] = {}
         exec(compile(self.source, f"<derived from {call.title}>", "exec"), namespace)
         self.function: Callable[..., Any] = namespace[call.name]
@@ -74,7 +86,9 @@ class Derived:
         TypeError, ValueError
             If an argument is not like the one that was traced.
         """
-        arrays, on_tensors, K = self._call.read(args, self.program, self._fixed)
+        arrays, on_tensors, K = self._call.read(args, self._taken, self._fixed)
+        if self._in_columns:
+            arrays = [turned(array) for array in arrays]
         if self._make is None:
             value, gradients = self.function(*arrays, **self.constants)
         else:
@@ -82,6 +96,8 @@ class Derived:
             if buffers is None:
                 buffers = self._buffers[K] = self._make() if K is None else self._make(K)
             value, gradients = self.function(*arrays, **self.constants, buffers=buffers)
+        if self._in_columns:
+            gradients = [turned(g) for g in gradients]
         if not copy and not on_tensors:
             return value, self._call.packed(gradients)
         results = [value, *gradients]
@@ -119,6 +135,7 @@ def derive(
     argnums: int | Sequence[int] | None = None,
     names: Sequence[str] | None = None,
     style: Style = "textbook",
+    layout: Layout = "rows",
 ) -> Derived:
     """Write out the value and gradients of a function as NumPy that a person would write.
 
@@ -138,6 +155,9 @@ def derive(
     style : {"textbook", "fast"}
         One statement per formula; or one call of NumPy per line, into arrays that are kept from
         call to call and taken over by others when nothing reads them any more.
+    layout : {"rows", "columns"}
+        With columns, each matrix of the source is the transpose of the program's, as on paper:
+        ``W @ X + b[:, None]`` for ``X @ W + b``.
 
     Returns
     -------
@@ -170,6 +190,8 @@ def derive(
     check_callable(f, "derive: f")
     if style not in WRITERS:
         raise ValueError(f"derive: style is one of {', '.join(WRITERS)}, not {style!r}")
+    if layout not in ("rows", "columns"):
+        raise ValueError(f"derive: layout is rows or columns, not {layout!r}")
     call = _Arguments(f, args, argnums, names)
     first = capture(f, *call.traced(), call.wanted)
     try:
@@ -182,10 +204,13 @@ def derive(
     program, fixed = _for_any_batch(f, call, first)
     program = passes.shared(passes.simplified(program))
     program = passes.simplified(program)
+    taken = program if layout == "columns" else None
+    if taken is not None:
+        program = passes.simplified(passes.shared(passes.simplified(in_columns(program))))
     if style == "fast":
         traced = len(call.arrays[program.batch_place]) if program.batch is not None else 0
         program = shortened(program, traced)
-    return Derived(call, program, WRITERS[style](program), fixed)
+    return Derived(call, program, WRITERS[style](program), fixed, taken)
 
 
 WRITERS: dict[str, type[Writer]] = {"textbook": Writer, "fast": FastWriter}

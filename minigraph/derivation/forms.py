@@ -205,6 +205,7 @@ def statements(name: str, inputs: Sequence[Text], value: Value) -> list[str]:
     zeros = f"{name} = np.zeros({shown(value.shape)}, dtype={shown(value.dtype)})"
     if any(array.dtype.kind in "iu" for array in arrays):
         index = f"({place})" if len(value.attributes["index"]) > 1 else f"({place},)"
+        index = f"np.s_[{place}]" if ":" in place else index
         return [zeros, f"np.add.at({name}, {index}, {inputs[0].within(LOOSE)})"]
     return [zeros, f"{name}[{place}] = {inputs[0].within(LOOSE)}"]
 

@@ -112,7 +112,9 @@ def source_of(writer: Writer, title: str) -> str:
     pack = f"({gradients[0]},)" if len(gradients) == 1 else f"({', '.join(gradients)})"
     body = []
     if program.batch is not None and (before or _follows(program)):
-        body.append(f"K = len({writer.texts[program.batch].code})")
+        name = writer.texts[program.batch].code
+        rows = isinstance(program.batch.shape[0], Size)
+        body.append(f"K = len({name})" if rows else f"K = {name}.shape[1]")
     body += prelude
     body += [_commented(code, comment) for code, comment, _ in writer.lines]
     body += _wrapped("return ", value, gradients, pack)
