@@ -1,13 +1,18 @@
-"""The commands of minigraph: check a backward pass written by hand, or grade many.
+"""The commands of minigraph: check a backward pass written by hand, grade many, or derive one.
 
 python -m minigraph check my_homework.py [--exercise homework] [--seed N]
 python -m minigraph grade FOLDER --exercise homework --out OUT
+python -m minigraph derive my_loss.py [--style fast] [--layout columns]
 """
 
 import argparse
+import inspect
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 __all__ = ["main"]
 
@@ -19,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_check(commands)
     _add_grade(commands)
+    _add_derive(commands)
     options = parser.parse_args(arguments)
     return int(options.run(options))
 
@@ -91,6 +97,67 @@ def _grade(options: argparse.Namespace) -> int:
         return 2
     print(grades)
     return 0 if all(one.ok for one in grades) else 1
+
+
+def _add_derive(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "derive",
+        help="print value and gradients of a loss as NumPy",
+        description="Print value and gradients of a loss as a function that needs NumPy alone.",
+        epilog="Exit status: 0 if it was printed, 2 if it cannot be derived.",
+    )
+    parser.add_argument(
+        "file",
+        help="defines loss; arguments, a tuple or dict of examples of what loss takes; and, if it "
+        "wants, argnums, as minigraph.derive takes it",
+    )
+    parser.add_argument("--style", choices=["textbook", "fast"], default="textbook")
+    parser.add_argument("--layout", choices=["rows", "columns"], default="rows")
+    parser.set_defaults(run=_derive)
+
+
+def _derive(options: argparse.Namespace) -> int:
+    from minigraph.derivation import derive
+    from minigraph.testing.diagnosis.grading.submissions import Unfit, faults_of, module_of
+
+    try:
+        loss, examples, argnums = _loss_of(module_of(options.file), options.file)
+        with faults_of(options.file):
+            derived = derive(
+                loss, *examples, argnums=argnums, style=options.style, layout=options.layout
+            )
+    except Unfit as error:
+        print(error, file=sys.stderr)
+        return 2
+    except Exception:  # not the file's fault, as far as can be seen
+        traceback.print_exc()
+        return 2
+    print(derived.source, end="")
+    return 0
+
+
+def _loss_of(module: ModuleType, file: str) -> tuple[Any, Sequence[Any], Any]:
+    """Take from a file what is to be derived: the loss, examples of its arguments, argnums."""
+    from minigraph.testing.diagnosis.grading.submissions import Unfit
+
+    name = Path(file).name
+    missing = [needed for needed in ("loss", "arguments") if not hasattr(module, needed)]
+    if missing:
+        raise Unfit(
+            f"{name} does not define {', '.join(missing)}; what is needed is loss, arguments"
+        )
+    loss, given = module.loss, module.arguments
+    if not callable(loss):
+        raise Unfit(f"{name}: loss is {type(loss).__name__}, where a function is needed")
+    if not isinstance(given, tuple | list | dict):
+        kind = type(given).__name__
+        raise Unfit(f"{name}: arguments is {kind}, where a tuple or a dict of examples is needed")
+    try:
+        bind = inspect.signature(loss).bind
+        bound = bind(**given) if isinstance(given, dict) else bind(*given)
+    except TypeError as error:
+        raise Unfit(f"{name}: the arguments are not those of loss: {error}") from None
+    return loss, bound.args, getattr(module, "argnums", None)
 
 
 if __name__ == "__main__":

@@ -162,6 +162,58 @@ def test_grade_has_status_2_if_there_is_nothing_to_grade(tmp_path, capsys):
     assert "no submissions" in capsys.readouterr().err
 
 
+# derive
+
+LOSS = """
+import numpy as np
+def loss(W, X):
+    ha = X @ W
+    return (ha * ha).sum()
+arguments = np.ones((3, 2)), np.ones((5, 3))
+"""
+BY_NAME = "arguments = {'X': np.ones((5, 3)), 'W': np.ones((3, 2))}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "options", "lines"),
+    [
+        ("", (), ["def loss_and_gradients(W, X):", "ha = X @ W", "(grad_W, grad_X)"]),
+        (f"{BY_NAME}argnums = 0\n", (), ["def loss_and_gradients(W, X):", "(grad_W,)"]),
+        ("", ("--layout", "columns"), ["ha = W @ X"]),
+        ("", ("--style", "fast"), ["def make_buffers(K):", "buffers=None"]),
+    ],
+)
+def test_derive_prints_a_module(more, options, lines, file, capsys):
+    assert main(["derive", file(LOSS + more), *options]) == 0
+    source = capsys.readouterr().out
+    compile(source, "source", "exec")
+    assert source.endswith("\n")
+    assert not source.endswith("\n\n")
+    for line in lines:
+        assert line in source
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def loss(W): ...\n", "does not define arguments; what is needed is loss, arguments"),
+        (f"{LOSS}loss = 3\n", "my_homework.py: loss is int, where a function is needed"),
+        (f"{LOSS}arguments = 3\n", "arguments is int, where a tuple or a dict of examples"),
+        (f"{LOSS}arguments = (1.0,)\n", "are not those of loss: missing a required argument: 'X'"),
+        (f"{LOSS}argnums = 2\n", "argnums has 2, but there are 2 arguments"),
+        (f"{LOSS}loss = lambda W, X: W if W.sum() > 0 else X\n", "line 7: <lambda> asks for "),
+        (f"{LOSS}loss = lambda W, X: W.no\n", "line 7: AttributeError: "),
+        ("x = (\n", "my_homework.py, line 1: SyntaxError: "),
+    ],
+)
+def test_derive_says_what_cannot_be_derived(text, said, file, capsys):
+    assert main(["derive", file(text)]) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert "Traceback" not in shown.err
+    assert not shown.out
+
+
 def test_a_command_is_asked_for(capsys):
     with pytest.raises(SystemExit) as error:
         main([])

@@ -12,9 +12,10 @@ from typing import Any
 from minigraph.testing.diagnosis.checking import check_bprop
 from minigraph.testing.diagnosis.verdicts import Diagnosis
 
-__all__ = ["Unfit", "arguments", "checked", "diagnose", "exercise_file"]
+__all__ = ["Unfit", "arguments", "checked", "diagnose", "exercise_file", "faults_of", "module_of"]
 
 NEEDED = ("fprop", "bprop", "params", "batch")
+OURS = ("check_bprop: ", "derive: ")  # what says itself whose fault it is
 EXERCISES = Path(__file__).parents[2] / "exercises"
 
 
@@ -53,7 +54,7 @@ def checked(
     seed: int = 0,
 ) -> Diagnosis:
     """Run `check_bprop` on what was collected from a file and an exercise."""
-    with _faults_of(file, exercise):
+    with faults_of(file, exercise):
         return check_bprop(**given, seed=seed)
 
 
@@ -93,7 +94,7 @@ def exercise_file(exercise: str | PathLike[str]) -> Path:
 
 
 def _collected(file: str | PathLike[str]) -> dict[str, Any]:
-    module = _imported(file)
+    module = module_of(file)
     names = (*NEEDED, "graph", "axis", "penalties")
     found = {name: getattr(module, name) for name in names if hasattr(module, name)}
     for name in ("axis", "penalties"):
@@ -116,7 +117,7 @@ def _penalties(given: Any, file: str) -> Sequence[float] | None:
         ) from None
 
 
-def _imported(file: str | PathLike[str]) -> ModuleType:
+def module_of(file: str | PathLike[str]) -> ModuleType:
     """Run a file as a module that is not ``__main__``; leave no ``__pycache__`` beside it."""
     path = Path(file)
     try:
@@ -136,13 +137,13 @@ def _imported(file: str | PathLike[str]) -> ModuleType:
         raise Unfit(f"{path.name}, line {error.lineno}: {_said(error)}") from error
     except ValueError as error:
         raise Unfit(f"{path.name}: {_said(error)}") from error
-    with _faults_of(path):
+    with faults_of(path):
         exec(code, module.__dict__)
     return module
 
 
 @contextmanager
-def _faults_of(*files: str | PathLike[str] | None) -> Iterator[None]:
+def faults_of(*files: str | PathLike[str] | None) -> Iterator[None]:
     """Say in which line of some files an exception was raised; leave those that are not theirs."""
     try:
         yield
@@ -157,13 +158,13 @@ def _faults_of(*files: str | PathLike[str] | None) -> Iterator[None]:
             ),
             None,
         )
-        if line is None and not str(error).startswith("check_bprop: "):
+        if line is None and not str(error).startswith(OURS):
             raise
         raise Unfit(f"{line or ''}{_said(error)}") from error
 
 
 def _said(error: BaseException) -> str:
     text = error.msg if isinstance(error, SyntaxError) else str(error)
-    if text.startswith("check_bprop: "):
-        return text.removeprefix("check_bprop: ")
+    if text.startswith(OURS):
+        return text.partition(": ")[2]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
