@@ -24,7 +24,11 @@ OTHERS = ("minigraph", "numpy")  # packages whose variables are not the program'
 
 
 def capture(
-    f: Callable[..., Any], arguments: Sequence[Any], leaves: Sequence[Leaf], wanted: Sequence[int]
+    f: Callable[..., Any],
+    arguments: Sequence[Any],
+    leaves: Sequence[Leaf],
+    wanted: Sequence[int],
+    has_aux: bool = False,
 ) -> Program:
     """Give the program of a function's value and gradients.
 
@@ -37,6 +41,8 @@ def capture(
         These Tensors, and what they are called.
     wanted : sequence of int
         The places of the leaves to differentiate by.
+    has_aux : bool
+        Whether the function gives further Tensors behind the loss; they are outputs too.
 
     Raises
     ------
@@ -54,6 +60,7 @@ def capture(
         names = _Names(f)
         with names:
             y = f(*arguments)
+        y, *others = y if has_aux else (y,)
         _check_scalar(f, y)
         seed = Tensor(np.ones_like(y._array))
         found = sweep([(y, seed)], variables, True, note) if y.requires_grad else []
@@ -62,7 +69,7 @@ def capture(
         if tensor.name or tensor.number in names.found:
             steps.setdefault(number, tensor)
     gradients = {tensor.number: part for tensor, part, _ in found}
-    outputs = [y, *(gradients.get(v.number) for v in variables)]
+    outputs = [y, *(gradients.get(v.number) for v in variables), *others]
     zeros = [v._array for v in variables]
     return _Converter(names.found, steps, watch, _closed_over(f)).program(outputs, leaves, zeros)
 

@@ -164,8 +164,9 @@ def _made(value: Value) -> Value:
 
 OF_ALL = (reductions.sum, reductions.mean, reductions.prod, reductions.max, reductions.min,
           reductions.any, reductions.all, shaping.squeeze)  # fmt: skip
-ALONG = (*OF_ALL, reductions.argmax, reductions.argmin, reductions.cumsum, selecting.argsort,
-         shaping.expand_dims, shaping.concatenation, shaping.stacking)  # fmt: skip
+ALONG = (*OF_ALL, reductions.argmax, reductions.argmin, reductions.cumsum,
+         reductions.cumprod, selecting.argsort, shaping.expand_dims, shaping.concatenation,
+         shaping.stacking)  # fmt: skip
 ENTRIES = (elementwise.scalar_power, elementwise.exponential, elementwise.where,
            elementwise.unit_sign, elementwise.round, elementwise.heaviside,
            shaping.copy, shaping.cast, shaping.cast_to_constant)  # fmt: skip

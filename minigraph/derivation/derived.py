@@ -65,7 +65,7 @@ class Derived:
         self._buffers: dict[Any, Any] = {}  # by the batch size
         self._copied = _shared_outputs(program)
 
-    def __call__(self, *args: Any, copy: bool = True) -> tuple[Any, Any]:
+    def __call__(self, *args: Any, copy: bool = True) -> tuple[Any, ...]:
         """Give the value and the gradients at other arguments.
 
         Parameters
@@ -79,7 +79,7 @@ class Derived:
         Returns
         -------
         value, gradients
-            As `value_and_grad` gives them, in new arrays.
+            As `value_and_grad` gives them, in new arrays; and a tuple of what else `f` gives.
 
         Raises
         ------
@@ -99,12 +99,17 @@ class Derived:
         if self._in_columns:
             gradients = [turned(g) for g in gradients]
         if not copy and not on_tensors:
-            return value, self._call.packed(gradients)
+            return self._packed([value, *gradients])
         results = [value, *gradients]
         for place in range(len(results)) if self._make else self._copied:
             results[place] = np.array(results[place])
         results = [Tensor(r) if on_tensors else np.asarray(r) for r in results]
-        return results[0], self._call.packed(results[1:])
+        return self._packed(results)
+
+    def _packed(self, results: Sequence[Any]) -> Any:
+        value, *rest = results
+        gradients, others = self._call.packed(rest), rest[len(self._call.wanted) :]
+        return (value, gradients, tuple(others)) if others else (value, gradients)
 
     def save(self, path: Any) -> Path:
         """Write the source to a file."""
@@ -136,6 +141,7 @@ def derive(
     names: Sequence[str] | None = None,
     style: Style = "textbook",
     layout: Layout = "rows",
+    has_aux: bool = False,
 ) -> Derived:
     """Write out the value and gradients of a function as NumPy that a person would write.
 
@@ -158,6 +164,9 @@ def derive(
     layout : {"rows", "columns"}
         With columns, each matrix of the source is the transpose of the program's, as on paper:
         ``W @ X + b[:, None]`` for ``X @ W + b``.
+    has_aux : bool
+        Whether `f` gives a tuple: the loss, and other Tensors, which come back as a tuple behind
+        the gradients.
 
     Returns
     -------
@@ -193,15 +202,15 @@ def derive(
     if layout not in ("rows", "columns"):
         raise ValueError(f"derive: layout is rows or columns, not {layout!r}")
     call = _Arguments(f, args, argnums, names)
-    first = capture(f, *call.traced(), call.wanted)
+    first = capture(f, *call.traced(), call.wanted, has_aux)
     try:
-        sizes.following(first, capture(f, *call.traced(), call.wanted), (1, 1), 0)
+        sizes.following(first, capture(f, *call.traced(), call.wanted, has_aux), (1, 1), 0)
     except sizes.Differs as error:
         raise ValueError(
             f"derive: {call.title} does something else in a second call with the same arguments: "
             f"{error}. Does it draw random numbers? Draw them outside, and pass them"
         ) from None
-    program, fixed = _for_any_batch(f, call, first)
+    program, fixed = _for_any_batch(f, call, first, has_aux)
     program = passes.shared(passes.simplified(program))
     program = passes.simplified(program)
     taken = program if layout == "columns" else None
@@ -216,13 +225,13 @@ def derive(
 WRITERS: dict[str, type[Writer]] = {"textbook": Writer, "fast": FastWriter}
 
 
-def _for_any_batch(f: Callable[..., Any], call: "_Arguments", first: Program) -> Any:
+def _for_any_batch(f: Callable[..., Any], call: "_Arguments", first: Program, has_aux: bool) -> Any:
     """Give the program for any batch size, if it can be told; else why not."""
     reasons = []
     for group in call.batches():
         size = call.arrays[group[-1]].shape[0]
         try:
-            larger = capture(f, *call.traced(group), call.wanted)
+            larger = capture(f, *call.traced(group), call.wanted, has_aux)
             return sizes.following(first, larger, (size, 2 * size + 1), group[0]), None
         except (ValueError, TypeError, IndexError) as error:
             reasons.append(str(error))
@@ -303,7 +312,9 @@ class _Arguments:
             if place in group:
                 # What depends on half of the size, or on its logarithm, differs at 2 K + 1
                 array = np.concatenate([array, array, array[:1]])
-            tensor = Tensor(array, requires_grad=place in self.wanted)
+            tensor = leaf.value  # itself, if it can be: f may know it as a model's parameter
+            if place in group or not _is_leaf(tensor, place in self.wanted):
+                tensor = Tensor(array, requires_grad=place in self.wanted)
             tensors.append(Leaf(self.paths[place], tensor))
             given.append(tensor)
             place += 1
@@ -390,6 +401,11 @@ class _Arguments:
         values = iter(gradients)
         packs = tuple([self.rebuilds[i](values) for i in self.chosen])
         return packs[0] if self.one else packs
+
+
+def _is_leaf(value: Any, requires_grad: bool) -> bool:
+    leaf = type(value) is Tensor and value.op is None
+    return leaf and value.requires_grad == requires_grad
 
 
 def _array(leaf: Leaf) -> Any:

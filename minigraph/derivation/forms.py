@@ -350,7 +350,7 @@ FORMS: dict[Op, Form] = {
     reductions.all: _method("all"),
     reductions.cumsum: _call("np.cumsum", "axis"),
     reductions.cumprod: _call("np.cumprod", "axis"),
-    reductions.vector_product: _simple("np.dot({0}, {1})"),
+    reductions.vector_product: lambda inputs, value: _operator("@", PRODUCT, inputs),
     shaping.reshape: _simple("np.reshape({0}, {shape})"),
     shaping.transpose: _transposed,
     shaping.swapaxes: _swapped,

@@ -38,6 +38,7 @@ def fit(
     evaluate_train: bool = False,
     restore_best: bool = False,
     progress: bool | None = None,
+    derived: bool = False,
 ) -> History:
     """Train a classifier by minibatches, and measure it after each epoch.
 
@@ -82,6 +83,10 @@ def fit(
         In the end, give the model the parameters that had the smallest validation loss.
     progress : bool, optional
         Show a bar; by default in terminals and notebooks only.
+    derived : bool
+        Let `derive` write the loss and its gradients as NumPy before the first step, and train with
+        that: the same history but for roundings, in less time. It is compared with the graph on the
+        first minibatch. A model that draws random numbers, or looks at values, is refused.
 
     Returns
     -------
@@ -91,7 +96,10 @@ def fit(
     Raises
     ------
     TypeError, ValueError
-        If something that was given is not possible; nothing has been trained or written then.
+        If something that was given is not possible, or the model cannot be derived though it is to
+        be; nothing has been trained or written then.
+    RuntimeError
+        If what was derived does not give what the graph gives.
     NonFiniteLoss
         If the loss becomes NaN or infinite. The step is not taken, the log says so.
     KeyboardInterrupt
@@ -121,6 +129,7 @@ def fit(
     >>> history["valid_error"][-1]
     0.0
     """
-    options = Options(epochs, batch_size, penalty, patience, evaluate_train, restore_best, progress)
+    options = Options(epochs, batch_size, penalty, patience, evaluate_train, restore_best, progress,
+                      derived)  # fmt: skip
     run = Run(model, train, valid, test, optimizer, options, seed, callbacks)
     return run(log, checkpoint, resume)

@@ -30,6 +30,7 @@ class Options:
     evaluate_train: bool
     restore_best: bool
     progress: bool | None
+    derived: bool = False
 
     def check(self, model: Module, valid: Any) -> None:
         """Refuse what is not possible.
@@ -94,6 +95,8 @@ def configuration(
             "python": platform.python_version(),
         },
     }
+    if options.derived:  # its roundings are others
+        described["derived"] = True
     return dict(json.loads(json.dumps(described, default=plain)))
 
 

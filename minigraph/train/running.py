@@ -18,6 +18,7 @@ from minigraph.nn import penalty as penalty_of
 from minigraph.ops.neural import softmax_nll
 from minigraph.optim import Optimizer
 from minigraph.train.checkpoint import Checkpoint
+from minigraph.train.deriving import DerivedStep, Losses
 from minigraph.train.log import COLUMNS, History, Log, check_same
 from minigraph.train.measuring import count_wrong, evaluate
 from minigraph.train.options import Options, configuration, plain
@@ -122,6 +123,7 @@ class Run:
         self.order_from = self.rng.bit_generator.state  # of the epoch that is under way
         self.position = Position()
         self.m = m
+        self.derived = self._derived() if options.derived else None
 
     # The run
 
@@ -205,16 +207,31 @@ class Run:
 
     def _step(self, X: Any, y: Any) -> tuple[float, Any]:
         """Take one step; give the loss without penalty, and the logits."""
-        logits = self.model(X)
-        loss = nll = softmax_nll(logits, y)
-        if self.penalty is not None:
-            loss = nll + penalty_of(self.model, self.penalty)
+        if self.derived is not None:
+            loss, nll, logits = self.derived(X, y)
+            if math.isfinite(loss):  # if not, the graph says where
+                self.optimizer.step()
+                return float(nll), logits.copy()
+        loss, nll, logits = self._losses(X, y)
         if not math.isfinite(loss.item()):
             self._stop_at(loss)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         return nll.item(), logits.data
+
+    def _losses(self, X: Any, y: Any) -> Losses:
+        logits = self.model(X)
+        loss = nll = softmax_nll(logits, y)
+        if self.penalty is not None:
+            loss = nll + penalty_of(self.model, self.penalty)
+        return Losses(loss, nll, logits)
+
+    def _derived(self) -> DerivedStep:
+        X, y = self.parts["train"]
+        size = min(self.options.batch_size, len(y))
+        sizes = {size, len(y) % size or size}
+        return DerivedStep(self.model, self._losses, X[:size], y[:size], sizes)
 
     def _show(self, bar: Any, loss: float) -> None:
         seen = {"loss": f"{loss:.4f}"}
