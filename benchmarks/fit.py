@@ -4,8 +4,8 @@
 
 784-50-10, 600 minibatches of 100 rows an epoch, ten epochs, without files or validation: what is
 left is the loop itself, its watchers and the training error. The loop and `fit` take turns in one
-run; the ratio is the median of the turns'. So does `fit` with derived=True, which is to be 1.1 times
-as fast. Then so many steps with the garbage collector off, for the memory.
+run; the ratio is the median of the turns'. So does `fit` with derived=True, which is to be 1.1
+times as fast. Then so many steps with the garbage collector off, for the memory.
 """
 
 import argparse

@@ -129,9 +129,9 @@ class _Names:
     def _note(self, frame: Any, event: str, _: Any) -> None:
         if event != "return":
             return
-        if frame.f_globals.get("__name__", "").partition(".")[0] in OTHERS:
-            return
         own = frame.f_code is self._code
+        if not own and frame.f_globals.get("__name__", "").partition(".")[0] in OTHERS:
+            return
         for name, value in frame.f_locals.items():
             if type(value) is Tensor and (own or value.number not in self.found):
                 self.found[value.number] = name
@@ -207,7 +207,8 @@ class _Converter:
         self._convert(ancestors([result], since) if result.number >= since else [])
         value = self.known[result.number]
         if isinstance(value, Value) and self.body and value is self.body[-1]:
-            value = self.body[-1] = value.on(*value.inputs, name=name, step=step)
+            named = name or value.name
+            value = self.body[-1] = value.on(*value.inputs, name=named, step=step)
             self.known[result.number] = value
         return value
 

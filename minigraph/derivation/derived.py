@@ -106,7 +106,7 @@ class Derived:
         results = [Tensor(r) if on_tensors else np.asarray(r) for r in results]
         return self._packed(results)
 
-    def _packed(self, results: Sequence[Any]) -> Any:
+    def _packed(self, results: Sequence[Any]) -> tuple[Any, ...]:
         value, *rest = results
         gradients, others = self._call.packed(rest), rest[len(self._call.wanted) :]
         return (value, gradients, tuple(others)) if others else (value, gradients)
@@ -214,7 +214,9 @@ def derive(
     program = passes.shared(passes.simplified(program))
     program = passes.simplified(program)
     taken = program if layout == "columns" else None
-    if taken is not None:
+    if taken is None:
+        program = passes.with_vectors(program)
+    else:
         program = passes.simplified(passes.shared(passes.simplified(in_columns(program))))
     if style == "fast":
         traced = len(call.arrays[program.batch_place]) if program.batch is not None else 0

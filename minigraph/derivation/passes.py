@@ -1,5 +1,6 @@
 """Passes over a program: each takes one and gives a simpler one that computes the same."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from minigraph.derivation.program import Program, Size, Value, is_number, rewrit
 from minigraph.op import Op
 from minigraph.ops import elementwise, linalg, shaping
 
-__all__ = ["shared", "simplified"]
+__all__ = ["shared", "simplified", "with_vectors"]
 
 VIEWS = (shaping.reshape, shaping.broadcast_to, shaping.squeeze, shaping.expand_dims)
 TRANSPOSES = (shaping.transpose, shaping.swapaxes)
@@ -181,6 +182,31 @@ RULES = (
     _broadcasts_by_itself,
     _weak_numbers,
 )
+
+
+def with_vectors(program: Program) -> Program:
+    """Multiply by vectors as they are, in place of matrices of one row or column."""
+    return simplified(rewritten(program, _vector_product))
+
+
+def _vector_product(value: Value) -> Any:
+    """Write reshape(A @ reshape(v, (n, 1)), (m,)) as A @ v, and likewise v @ A."""
+    product = value.inputs[0] if value.op is shaping.reshape else None
+    if not isinstance(product, Value) or product.op is not linalg.matrix_product:
+        return value
+    a, b = product.inputs
+    if len(value.shape) != 1 or not isinstance(a, Value) or not isinstance(b, Value):
+        return value
+    if len(a.shape) == 2 and (v := _as_vector(b)) is not None and b.shape[1] == 1:
+        return replace(value, op=linalg.matrix_product, inputs=(a, v), attributes={})
+    if len(b.shape) == 2 and (v := _as_vector(a)) is not None and a.shape[0] == 1:
+        return replace(value, op=linalg.matrix_product, inputs=(v, b), attributes={})
+    return value
+
+
+def _as_vector(matrix: Value) -> Any:
+    vector = matrix.inputs[0] if matrix.op is shaping.reshape else None
+    return vector if isinstance(vector, Value) and len(vector.shape) == 1 else None
 
 
 def shared(program: Program) -> Program:

@@ -17,7 +17,32 @@ SIGNS = 1000
 
 def shortened(program: Program, batch: int) -> Program:
     """Take all shortcuts; `batch` is the batch size that was traced, for what depends on sizes."""
-    return in_place(rewritten(program, lambda value: _shorter(value, batch)))
+    program = rewritten(program, lambda value: _shorter(value, batch))
+    return in_place(with_an_array_less(program))
+
+
+def with_an_array_less(program: Program) -> Program:
+    """Write a u + b v as b ((a / b) u + v), which is made in the place of u alone."""
+    uses = program.uses()
+
+    def rule(value: Value) -> Value:
+        products = [i for i in value.inputs if isinstance(i, Value) and uses.get(i) == 1]
+        if value.op is not elementwise.add or len(products) < 2 or not value.shape:
+            return value
+        (a, u), (b, v) = (_pair(elementwise.multiply, product) for product in products)
+        numbers = isinstance(a, float) and isinstance(b, float) and b and math.isfinite(a / b)
+        if not numbers or not _alike(u, value) or not _alike(v, value):
+            return value
+        scaled = products[0].on(a / b, u)
+        total = Value(elementwise.add, (scaled, v), {}, value.shape, value.dtype)
+        return replace(value, op=elementwise.multiply, inputs=(b, total))
+
+    return rewritten(program, rule)
+
+
+def _alike(given: Any, value: Value) -> bool:
+    like = isinstance(given, Value) and given.shape == value.shape
+    return like and given.dtype == value.dtype
 
 
 def in_place(program: Program) -> Program:
@@ -51,8 +76,7 @@ def _labels(value: Value) -> Value | None:
 
 
 def _shorter(value: Value, batch: int) -> Any:
-    rules = _unguarded(value), _softmax(value), _gate(value, batch), _one_array_less(value)
-    return next((found for found in rules if found is not None), value)
+    return _unguarded(value) or _softmax(value) or _gate(value, batch) or value
 
 
 def _made_by(op: Op, input: Any) -> tuple[Any, ...]:
@@ -86,21 +110,6 @@ def _softmax(value: Value) -> Any:
 def _pair(op: Op, input: Any) -> tuple[Any, Any]:
     left, right = _made_by(op, input) or (None, None)
     return left, right
-
-
-def _one_array_less(value: Value) -> Any:
-    """Write a u + b v as b ((a / b) u + v), which is made in the place of u alone."""
-    if value.op is not elementwise.add or not value.shape:
-        return None
-    (a, u), (b, v) = (_pair(elementwise.multiply, input) for input in value.inputs)
-    numbers = isinstance(a, float) and isinstance(b, float) and b and math.isfinite(a / b)
-    if not numbers or not isinstance(u, Value) or not isinstance(v, Value):
-        return None
-    if u.shape != value.shape or v.shape != value.shape or {u.dtype, v.dtype} != {value.dtype}:
-        return None
-    scaled = value.inputs[0].on(a / b, u)
-    total = Value(elementwise.add, (scaled, v), {}, value.shape, value.dtype)
-    return replace(value, op=elementwise.multiply, inputs=(b, total))
 
 
 def _gate(value: Value, batch: int) -> Any:
