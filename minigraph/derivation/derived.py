@@ -256,7 +256,8 @@ class _Arguments:
         self.places: list[list[int]] = []  # of the arrays of each argument, among all
         self.rebuilds = []
         self.arrays: list[Any] = []
-        for path, value in zip(argument_names(f, len(args)), args):
+        self.names = argument_names(f, len(args))
+        for path, value in zip(self.names, args):
             leaves, rebuild = flatten(value, path)
             self.rebuilds.append(rebuild)
             self.places.append([])
@@ -268,6 +269,8 @@ class _Arguments:
                     self.arrays.append(array)
         self.paths = [leaf.path for leaf in self.leaves if _array(leaf) is not None]
         if names is not None:
+            if not all(isinstance(name, str) for name in names):
+                raise TypeError(f"derive: names are strings, not {shown(names)}")
             if len(names) != len(self.paths):
                 raise ValueError(
                     f"derive: {len(names)} names for {len(self.paths)} arrays: "
@@ -342,12 +345,16 @@ class _Arguments:
             return args, False, self._check(args, program, fixed)
         if len(args) != len(self.places):
             raise TypeError(f"{self.name}: {len(args)} arguments; expected {len(self.places)}")
-        leaves = [leaf for value in args for leaf in flatten(value, "")[0]]
-        if len(leaves) != len(self.leaves):
-            raise ValueError(f"{self.name}: {len(leaves)} values; expected {len(self.leaves)}")
-        arrays = [self._read(leaf, old) for leaf, old in zip(leaves, self.leaves)]
+        given = [leaf for value, path in zip(args, self.names) for leaf in flatten(value, path)[0]]
+        found = {leaf.path: leaf for leaf in given}  # a dict may be in another order
+        expected = [leaf.path for leaf in self.leaves]
+        if found.keys() != set(expected):
+            raise ValueError(
+                f"{self.name}: given {', '.join(found)}; expected {', '.join(expected)}"
+            )
+        arrays = [self._read(found[old.path], old) for old in self.leaves]
         arrays = [array for array in arrays if array is not None]
-        on_tensors = any(isinstance(leaf.value, Tensor) for leaf in leaves)
+        on_tensors = any(isinstance(leaf.value, Tensor) for leaf in given)
         return arrays, on_tensors, self._check(arrays, program, fixed)
 
     def _read(self, leaf: Leaf, traced: Leaf) -> Any:
@@ -384,7 +391,7 @@ class _Arguments:
     ) -> None:
         """Say which argument differs from the one that was traced, and how."""
         if len(arrays) != len(expected):
-            raise ValueError(f"{self.name}: {len(arrays)} arrays; expected {len(expected)}")
+            raise TypeError(f"{self.name}: {len(arrays)} arguments; expected {len(expected)}")
         found = zip(self.paths, arrays, program.parameters, expected)
         for path, array, parameter, (dtype, shape) in found:
             if array.dtype != dtype:
