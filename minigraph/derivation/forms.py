@@ -16,7 +16,9 @@ from minigraph.derivation.naming import TAKEN
 from minigraph.derivation.program import Size, Value
 from minigraph.op import Op
 from minigraph.ops import (
+    decompositions,
     elementwise,
+    inverses,
     neural,
     products,
     reductions,
@@ -27,7 +29,7 @@ from minigraph.ops import (
 )
 
 __all__ = [
-    "ATOM", "LOOSE", "Text", "form_of", "length", "literal", "module_of", "statements",
+    "ATOM", "LOOSE", "SEVERAL", "Text", "form_of", "length", "literal", "module_of", "statements",
     "user_function",
     "written",
 ]  # fmt: skip
@@ -112,7 +114,7 @@ def user_function(op: Op) -> str:
 
 def module_of(op: Op) -> str | None:
     """Name the module besides NumPy that source must import for an op."""
-    if form_of(op):
+    if form_of(op) or op in SEVERAL:
         return "scipy.special" if op.__module__ == SPECIAL_MODULE else None
     if op.function in OPERATORS or op is shaping.scatter:
         return None
@@ -198,6 +200,10 @@ def _place(part: Any) -> str:
 
 def statements(name: str, inputs: Sequence[Text], value: Value) -> list[str]:
     """Write the statements that make a value of this name."""
+    if value.op in SEVERAL:
+        call, parts = SEVERAL[value.op]
+        first = _simple(call)(inputs, value).code
+        return [f"{name} = {first}", f"{name} = np.concatenate([{parts}], axis=-2)".format(name)]
     if value.op is not shaping.scatter:
         return [f"{name} = {written(value, inputs).within(LOOSE)}"]
     arrays = list(value.values)[1:]
@@ -209,6 +215,16 @@ def statements(name: str, inputs: Sequence[Text], value: Value) -> list[str]:
         return [zeros, f"np.add.at({name}, {index}, {inputs[0].within(LOOSE)})"]
     return [zeros, f"{name}[{place}] = {inputs[0].within(LOOSE)}"]
 
+
+# What NumPy gives in several parts is one array here; see `ops.decompositions`.
+SEVERAL: dict[Any, tuple[str, str]] = {
+    decompositions.eigen: ("np.linalg.eigh({0}, {UPLO})", "{0}[0][..., None, :], {0}[1]"),
+    decompositions.triples: (
+        "np.linalg.svd({0}, full_matrices=False)",
+        "{0}[0], {0}[1][..., None, :], {0}[2].mT",
+    ),
+    decompositions.columns: ("np.linalg.qr({0})", "{0}[0], {0}[1].mT"),
+}
 
 # Forms
 
@@ -292,6 +308,10 @@ def _simple(template: str) -> Form:
     return form
 
 
+def _operator_form(symbol: str) -> Form:
+    return lambda inputs, value: _operator(symbol, PRODUCT, inputs)
+
+
 def _scalar_power(inputs: Sequence[Text], value: Value) -> Text:
     return power(inputs[0], literal(value.attributes["exponent"]))
 
@@ -350,7 +370,7 @@ FORMS: dict[Op, Form] = {
     reductions.all: _method("all"),
     reductions.cumsum: _call("np.cumsum", "axis"),
     reductions.cumprod: _call("np.cumprod", "axis"),
-    reductions.vector_product: lambda inputs, value: _operator("@", PRODUCT, inputs),
+    reductions.vector_product: _operator_form("@"),
     shaping.reshape: _simple("np.reshape({0}, {shape})"),
     shaping.transpose: _transposed,
     shaping.swapaxes: _swapped,
@@ -369,6 +389,10 @@ FORMS: dict[Op, Form] = {
     neural.norm1: _simple("np.vdot({1}, {0})"),
     neural.l2_penalty: _simple("np.vdot({0}, {0})"),
     products.contraction: _einsum,
+    inverses.solution: _simple("np.linalg.solve({0}, {1})"),
+    inverses.inv: _simple("np.linalg.inv({0})"),
+    inverses.signed_log: _simple("np.stack(np.linalg.slogdet({0}), axis=-1)"),
+    decompositions.lower_factor: _simple("np.linalg.cholesky({0})"),
     signals.convolution: _simple("np.convolve({0}, {1}, mode={mode})"),
     selecting.places_in_order: _simple("np.searchsorted({0}, {1}, side={side})"),
 }

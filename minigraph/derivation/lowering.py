@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from minigraph import recomputing
-from minigraph.derivation.forms import form_of, length
+from minigraph.derivation.forms import SEVERAL, form_of, length
 from minigraph.op import Op
-from minigraph.ops import neural, reductions
+from minigraph.ops import decompositions, least_squares, neural, reductions
+from minigraph.ops.decompositions import parts
 from minigraph.ops.shaping import scatter
 from minigraph.tensor import Tensor
 
@@ -19,7 +20,8 @@ def is_written(op: Op) -> bool:
     """Tell whether one expression of NumPy is the op."""
     ufunc = isinstance(op.function, np.ufunc)
     ours = (getattr(op.function, "__module__", None) or "").startswith("minigraph.")
-    return form_of(op) is not None or op is scatter or ufunc or not ours
+    several = op is scatter or op in SEVERAL
+    return form_of(op) is not None or several or ufunc or not ours
 
 
 def lowered(node: Tensor) -> Tensor:
@@ -77,6 +79,34 @@ def _norm(x: Any, *, axis: Any, keepdims: bool) -> Any:
     return np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims))
 
 
+# Where eager code refuses, by a look at values, what is written gives NaN.
+
+
+def _over_gaps(q: Any, a: Any, b: Any, *, of: str, pairs: bool) -> Any:
+    gaps = b[..., None, :] - a[..., :, None]
+    rows, columns = gaps.shape[-2:]
+    largest = np.maximum(np.abs(a).max(-1), np.abs(b).max(-1))
+    limit = max(rows, columns) * float(np.finfo(gaps.dtype).eps) * largest
+    none = np.abs(gaps) <= limit[..., None, None]
+    alone = np.arange(rows)[:, None] == np.arange(columns) if pairs else False
+    skipped = (none & (q == 0)) | alone
+    return np.where(skipped, 0, q / np.where(skipped, 1, np.where(none, np.nan, gaps)))
+
+
+def _full_rank(r: Any) -> Any:
+    pivots = np.abs(np.diagonal(r, axis1=-2, axis2=-1))
+    limit = r.shape[-1] * float(np.finfo(r.dtype).eps) * pivots.max(-1)
+    full = (pivots > limit[..., None]).all(-1)
+    return np.where(full[..., None, None], r, np.nan)
+
+
+def _pinv(a: Any, usv: Any, *, rcond: Any) -> Any:
+    u, s, v = parts(usv, a.shape[-2])
+    limit = rcond * s.max(axis=-1, keepdims=True)
+    inverse = np.where(s > limit, 1 / np.where(s > limit, s, 1), 0)
+    return (v * inverse[..., None, :]) @ u.mT
+
+
 def _checkpoint(*inputs: Any, call: Any) -> Any:
     return call.f()
 
@@ -87,6 +117,9 @@ fmax = Op(np.fmax, a=None, b=None)
 LOWERINGS: dict[Op, Callable[..., Any]] = {
     reductions.logsumexp: _logsumexp,
     reductions.norm: _norm,
+    decompositions.over_gaps: _over_gaps,
+    decompositions.full_rank: _full_rank,
+    least_squares.pseudoinverse: _pinv,
     recomputing._forgetful: _checkpoint,
     neural.affine: _affine,
     neural.log_softmax: _log_softmax,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from minigraph.derivation.forms import LOOSE, Text, literal, module_of, statements, written
+from minigraph.derivation.forms import LOOSE, SEVERAL, Text, literal, module_of, statements, written
 from minigraph.derivation.naming import Names, identifier
 from minigraph.derivation.program import Program, Size, Value
 from minigraph.op import Op
@@ -59,7 +59,7 @@ class Writer:
     def is_part(self, value: Value) -> bool:
         """Tell whether a value is written as part of the one statement that reads it."""
         single = self.uses[value] == 1 and value not in self.outputs
-        return single and not value.name and value.op is not scatter
+        return single and not value.name and value.op not in (scatter, *SEVERAL)
 
     def name(self, value: Value) -> str:
         """Find a name for a value."""
