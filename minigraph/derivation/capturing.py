@@ -120,11 +120,14 @@ class _Names:
         self._code = getattr(f, "__code__", None)
 
     def __enter__(self) -> None:
-        self._before = sys.getprofile()
+        self._before: Any = sys.getprofile()
         sys.setprofile(self._note)
 
     def __exit__(self, *exception: object) -> None:
-        sys.setprofile(self._before)
+        if self._before is None or callable(self._before):
+            sys.setprofile(self._before)
+        else:  # cProfile, which is no function
+            self._before.enable()
 
     def _note(self, frame: Any, event: str, _: Any) -> None:
         if event != "return":

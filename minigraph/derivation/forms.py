@@ -192,7 +192,10 @@ def _place(part: Any) -> str:
     if not isinstance(part, slice):
         return "..." if part is Ellipsis else shown(part)
     ends = ["" if end is None else shown(end) for end in (part.start, part.stop, part.step)]
-    return ":".join(ends if ends[2] else ends[:2])
+    ends = ends if ends[2] else ends[:2]
+    if any(" " in end for end in ends):
+        return " : ".join(ends).strip().replace(":  :", "::")
+    return ":".join(ends)
 
 
 # What takes more than one statement

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 __all__ = ["Names", "identifier"]
 
+LONGEST = 24
+
 # What the source itself means by these, and what is misread: l, O and I look like digits.
 TAKEN = {"np", "scipy", "K", "l", "O", "I", *dir(builtins), *keyword.kwlist, *keyword.softkwlist}
 
@@ -18,6 +20,7 @@ def identifier(text: str) -> str:
     name = re.sub(r"\W+", "_", plain).strip("_")
     if not name or name[0].isdigit():
         name = f"x{name}"
+    name = name[:LONGEST]
     return f"{name}_" if name in TAKEN else name
 
 

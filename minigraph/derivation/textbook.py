@@ -1,6 +1,7 @@
 """The source of a program as a person would write it: one statement per formula."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from minigraph.derivation.forms import LOOSE, SEVERAL, Text, literal, module_of, statements, written
@@ -52,9 +53,23 @@ class Writer:
                 if len(text.code) <= WIDTH // 2:
                     self.texts[value] = text
                     continue
+            self._name_parts(value)
+            inputs = [self.text(i) for i in value.inputs]
             name = self.name(value)
             self.state(value, statements(name, inputs, value))
             self.texts[value] = Text(name)
+
+    def _name_parts(self, value: Value) -> None:
+        """Write the longest parts of a statement before it, until it fits on a line."""
+        parts = [v for v in dict.fromkeys(value.values) if not self.texts[v].code.isidentifier()]
+        for part in sorted(parts, key=lambda v: -len(self.texts[v].code)):
+            inputs = [self.text(i) for i in value.inputs]
+            codes = statements(self.reserved.get(value, "t1000"), inputs, value)
+            if max(map(len, codes)) <= WIDTH - 4:
+                return
+            name = self.name(part)
+            self.state(part, [f"{name} = {self.texts[part].code}"])
+            self.texts[part] = Text(name)
 
     def is_part(self, value: Value) -> bool:
         """Tell whether a value is written as part of the one statement that reads it."""
@@ -116,7 +131,7 @@ def source_of(writer: Writer, title: str) -> str:
         rows = isinstance(program.batch.shape[0], Size)
         body.append(f"K = len({name})" if rows else f"K = {name}.shape[1]")
     body += prelude
-    body += [_commented(code, comment) for code, comment, _ in writer.lines]
+    body += [line for code, comment, _ in writer.lines for line in _commented(code, comment)]
     body += _wrapped("return ", value, gradients, pack)
     imports = ["import numpy as np", *(f"import {m}" for m in writer.modules)]
     signature = _signature(title, writer.parameters, writer.options())
@@ -129,9 +144,45 @@ def modules(program: Program) -> list[str]:
     return sorted(module for module in found if module)
 
 
-def _commented(code: str, comment: str | None) -> str:
-    fits = comment is not None and len(code) + len(comment) <= WIDTH - 8
-    return f"{code}  # {comment}" if fits else code
+def _commented(code: str, comment: str | None) -> list[str]:
+    if comment is not None and len(code) + len(comment) <= WIDTH - 8:
+        return [f"{code}  # {comment}"]
+    return [code] if len(code) <= WIDTH - 4 else _broken(code)
+
+
+def _broken(code: str) -> list[str]:
+    """Break a long statement as formatters do: at its last bracket, or one around a formula."""
+    start = code.index(" = ") + 3 if " = " in code.partition("(")[0] else 0
+    places = _top_level(code[start:], " ")
+    if places:
+        return [f"{code[:start]}(", f"    {code[start:]}", ")"]
+    opening = start + _last_opening(code[start:])
+    inner = code[opening + 1 : -1]
+    if len(inner) + 8 <= WIDTH:
+        return [code[: opening + 1], f"    {inner}", code[-1]]
+    cuts = [-1, *_top_level(inner, ","), len(inner)]
+    arguments = [inner[i + 1 : j].strip() for i, j in pairwise(cuts)]
+    return [code[: opening + 1], *(f"    {argument}," for argument in arguments), code[-1]]
+
+
+def _top_level(code: str, sign: str) -> list[int]:
+    """List where a sign stands outside of all brackets and texts."""
+    depth, quoted, places = 0, False, []
+    for place, character in enumerate(code):
+        quoted ^= character == '"'
+        depth += (character in "([{") - (character in ")]}")
+        if character == sign and not depth and not quoted:
+            places.append(place)
+    return places
+
+
+def _last_opening(code: str) -> int:
+    depth = 0
+    for place in range(len(code) - 1, -1, -1):
+        depth += (code[place] in ")]}") - (code[place] in "([{")
+        if not depth:
+            return place
+    return 0
 
 
 def _wrapped(start: str, value: str, gradients: Sequence[str], pack: str) -> list[str]:
