@@ -399,3 +399,21 @@ def test_physics_aims_as_hohmann_did(tmp_path):
     (difference,) = re.findall(r"within (\S+) of differences", out)
     assert float(difference) < 1e-6
     assert (tmp_path / "out" / "physics.png").read_bytes().startswith(b"\x89PNG")
+
+
+# The homework, derived
+
+
+def test_the_homework_is_derived_in_both_layouts_and_is_what_was_derived_by_hand(tmp_path):
+    out, error = run(tmp_path, "derive_homework.py")
+    assert not error
+    columns, rows = re.findall(r"largest difference from by hand, (\w+): (\S+)", out)
+    assert (columns[0], rows[0]) == ("columns", "rows")
+    assert max(float(columns[1]), float(rows[1])) < 1e-13
+    items = re.split(r"\n\n(?=\w+: U\d+)", out)[1:]
+    assert len(items) == 13
+    grad_hs = next(item for item in items if item.startswith("grad_hs"))
+    lines = [line.split(maxsplit=1) for line in grad_hs.splitlines()[1:]]
+    assert [line[0] for line in lines] == ["by", "columns", "rows"]
+    assert re.fullmatch(r"W2\.T @ grad_oa +\(5, K\)", lines[1][1])
+    assert re.fullmatch(r"grad_oa @ W2\.T +\(K, 5\)", lines[2][1])
