@@ -117,6 +117,41 @@ class Derived:
 
         return write_whole(as_path(path, "Derived.save: path"), self.source.encode())
 
+    def backward_pass(self) -> tuple[Any, ...]:
+        """Give fprop, bprop, params and batch, as `minigraph.testing.check_bprop` takes them.
+
+        The parameters are the arguments by which it was differentiated; of the others, the first
+        is x, and the rest are y.
+
+        Raises
+        ------
+        TypeError
+            If arguments are containers.
+        """
+        call = self._call
+        if not call.flat:
+            raise TypeError(f"{call.name}: check_bprop takes what was derived for arrays alone")
+        names = {place: call.paths[place] for place in call.wanted}
+        others = [p for p in range(len(call.arrays)) if p not in names]
+        rest = others[1:]
+
+        def given(params: Any, x: Any, y: Any) -> list[Any]:
+            found = dict(zip(others, [x, *(y if len(rest) > 1 else [y])]))
+            found |= {place: params[name] for place, name in names.items()}
+            return [np.asarray(found[p], array.dtype) for p, array in enumerate(call.arrays)]
+
+        def fprop(params: Any, x: Any, y: Any) -> float:
+            return float(call.f(*given(params, x, y)))
+
+        def bprop(params: Any, x: Any, y: Any) -> dict[str, Any]:
+            gradients = self(*given(params, x, y))[1]
+            return dict(zip(names.values(), [gradients] if call.one else gradients))
+
+        params = {name: call.arrays[place] for place, name in names.items()}
+        y = tuple([call.arrays[p] for p in rest])
+        x = call.arrays[others[0]] if others else np.zeros((1, 1))
+        return fprop, bprop, params, (x, y if len(rest) > 1 else y[0] if y else np.zeros(len(x)))
+
     def explain(self) -> str:
         """Say of each line which rule it is, and the shape that it gives."""
         width = max((len(code) for code, _, _ in self._lines), default=0)
@@ -250,7 +285,7 @@ class _Arguments:
         argnums: int | Sequence[int] | None,
         names: Sequence[str] | None,
     ) -> None:
-        self.title = getattr(f, "__name__", type(f).__name__)
+        self.f, self.title = f, getattr(f, "__name__", type(f).__name__)
         self.name = identifier(f"{self.title}_and_gradients")
         self.leaves: list[Leaf] = []
         self.places: list[list[int]] = []  # of the arrays of each argument, among all

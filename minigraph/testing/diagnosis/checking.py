@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from minigraph.derivation import Derived
 from minigraph.testing.diagnosis.causes.blaming import blame_the_loss
 from minigraph.testing.diagnosis.causes.conventions import choices_at_kinks
 from minigraph.testing.diagnosis.causes.losses import (
@@ -24,10 +25,10 @@ __all__ = ["assert_bprop", "check_bprop"]
 
 
 def check_bprop(
-    fprop: Callable[..., Any],
-    bprop: Callable[..., Any],
-    params: Any,
-    batch: Any,
+    fprop: Any,
+    bprop: Callable[..., Any] | None = None,
+    params: Any = None,
+    batch: Any = None,
     *,
     penalties: Sequence[float] | None = None,
     graph: Callable[..., Any] | None = None,
@@ -44,8 +45,10 @@ def check_bprop(
 
     Parameters
     ----------
-    fprop : callable
-        ``fprop(params, x, y, lam) -> loss`` in NumPy; `lam` may be left out.
+    fprop : callable or Derived
+        ``fprop(params, x, y, lam) -> loss`` in NumPy; `lam` may be left out. What
+        `minigraph.derive` gives stands for the first four: its source is checked against the
+        function that it was derived from.
     bprop : callable
         ``bprop(params, x, y, lam) -> {name: gradient}``. Other keys are checked where that can be
         told: ``x`` (or ``grad_x``, ``dx``) is the gradient of the input, and, with `graph`, the
@@ -98,6 +101,10 @@ def check_bprop(
     w  wrong  it is K times the right one: the division by the number of examples K is missing
     ...
     """
+    if isinstance(fprop, Derived):
+        fprop, bprop, params, batch = fprop.backward_pass()
+    if bprop is None or params is None or batch is None:
+        raise TypeError("check_bprop: give fprop, bprop, params and batch, or what mg.derive gives")
     clock = Clock(budget)
     subject = Subject(fprop, bprop, clock)
     maker = Maker(params, batch, len(penalties or ()), axis, seed)
