@@ -19,7 +19,9 @@ __all__ = ["FastWriter"]
 REDUCTIONS = {reductions.sum: "np.add", reductions.max: "np.maximum", reductions.min: "np.minimum"}
 
 
-LARGE = 10_000  # entries
+# Entries: below, what a call costs counts for more than what an entry does; above, two masks take
+# memory that counts.
+LARGE = range(10_000, 100_000)
 
 
 class FastWriter(Writer):
@@ -169,9 +171,9 @@ def _elementwise(value: Value) -> bool:
 
 
 def _is_large(value: Value) -> bool:
-    """Tell whether an array of a known size is so large that what a call costs does not count."""
+    """Tell whether an array is of a known size, for which two comparisons pay."""
     sizes = [size for size in value.shape if isinstance(size, int)]
-    return len(sizes) == len(value.shape) and math.prod(sizes) > LARGE
+    return len(sizes) == len(value.shape) and math.prod(sizes) in LARGE
 
 
 def _copies(value: Value) -> bool:

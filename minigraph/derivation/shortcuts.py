@@ -5,20 +5,23 @@ from dataclasses import replace
 from typing import Any
 
 from minigraph.derivation.lowering import fmax
+from minigraph.derivation.passes import TRANSPOSES
 from minigraph.derivation.program import Program, Size, Value, rewritten
 from minigraph.op import Op
-from minigraph.ops import elementwise, reductions, shaping
+from minigraph.ops import elementwise, linalg, reductions, shaping
 
 __all__ = ["in_place", "shortened"]
 
 # Up to so many entries, np.sign takes less than a comparison and a product with truth values.
 SIGNS = 1000
 
+MANY = 100  # products are moved; to move more takes time, and longer programs have no few arrays
+
 
 def shortened(program: Program, batch: int) -> Program:
     """Take all shortcuts; `batch` is the batch size that was traced, for what depends on sizes."""
     program = rewritten(program, lambda value: _shorter(value, batch))
-    return in_place(with_an_array_less(program))
+    return with_late_products(in_place(with_an_array_less(program)), batch)
 
 
 def with_an_array_less(program: Program) -> Program:
@@ -38,6 +41,34 @@ def with_an_array_less(program: Program) -> Program:
         return replace(value, op=elementwise.multiply, inputs=(b, total))
 
     return rewritten(program, rule)
+
+
+def with_late_products(program: Program, batch: int) -> Program:
+    """Multiply matrices just before the product is read, if that keeps no larger array longer.
+
+    Then the product can take over the memory of what is read for the last time before.
+    """
+    body = list(program.body)
+    for product in [v for v in reversed(body) if v.op is linalg.matrix_product][:MANY]:
+        place = body.index(product)
+        readers = [i for i, v in enumerate(body) if product in v.inputs]
+        if not readers:
+            continue
+        later = {input for v in body[readers[0] :] for input in v.values}
+        kept = [v for v in _behind(product) if v.op != "parameter" and v not in later]
+        if all(_entries(v, batch) <= _entries(product, batch) for v in kept):
+            body.insert(readers[0], product)
+            del body[place]
+    return replace(program, body=tuple(body))
+
+
+def _behind(product: Value) -> list[Value]:
+    """List what a product reads, through transposes."""
+    return [input.inputs[0] if input.op in TRANSPOSES else input for input in product.values]
+
+
+def _entries(value: Value, batch: int) -> int:
+    return math.prod([n.at(batch) if isinstance(n, Size) else n for n in value.shape])
 
 
 def _alike(given: Any, value: Value) -> bool:
@@ -120,7 +151,6 @@ def _gate(value: Value, batch: int) -> Any:
     y, zero = _pair(elementwise.greater, mask)
     if not _made_by(elementwise.maximum, y) or zero != 0:
         return None
-    sizes = [n.at(batch) if isinstance(n, Size) else n for n in y.shape]
-    if math.prod(sizes) > SIGNS or y.dtype != value.dtype:
+    if _entries(y, batch) > SIGNS or y.dtype != value.dtype:
         return None
     return value.on(g, Value(elementwise.sign, (y,), {}, y.shape, y.dtype))
