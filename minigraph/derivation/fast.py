@@ -30,6 +30,7 @@ class FastWriter(Writer):
     def __init__(self, program: Program) -> None:
         super().__init__(program)
         self.made: dict[str, str] = {}  # the buffers, and what makes them
+        self._known: dict[tuple[str, str], str] = {}
         self.free: dict[Any, list[str]] = {}
         self.holders: dict[Value, str] = {}  # the buffer of each value that is in one
         self.roots: dict[Value, Value] = {}
@@ -132,11 +133,12 @@ class FastWriter(Writer):
                 self.free.setdefault(key, []).append(self.holders.pop(root))
 
     def _buffer(self, code: str, kind: str = "counts", anew: bool = False) -> str:
-        for name, made in self.made.items():
-            if made == code and name.startswith(kind) and not anew:
-                return name
+        """Name what is made once: of what is only read, one for all."""
+        if (code, kind) in self._known and not anew:
+            return self._known[code, kind]
         name = self.names.next(kind)
         self.made[name] = code
+        self._known[code, kind] = name
         return name
 
     # The source around the statements
