@@ -590,12 +590,32 @@ TRANSFORMS: list[Row] = [
     ("mg.custom_vjp(y=None)(lambda x: x)", TypeError, "x|y"),
 ]
 
+DERIVATION: list[Row] = [
+    ("mg.derive(3, a)", TypeError, "derive: f|3|a function"),
+    ("mg.derive(first)", TypeError, "derive: no argument of <lambda> is of floats"),
+    ("mg.derive(cube, np.arange(3))", TypeError, "derive: no argument of cube is of floats"),
+    ("mg.derive(cube, a)", ValueError, "derive: cube|float64[2, 3]|reduce it (sum, mean)"),
+    ("mg.derive(cube, a, style='slow')", ValueError, "derive: style|textbook, fast|'slow'"),
+    ("mg.derive(cube, a, argnums=1)", ValueError, "derive: argnums|1|1 arguments"),
+    ("mg.derive(squares, a, argnums='a')", ValueError, "derive: argnums|'a'|1 arguments"),
+    ("mg.derive(squares, a, names=[3])", TypeError, "derive: names are strings|[3]"),
+    ("mg.derive(squares, a, names=['p', 'q'])", ValueError, "derive: 2 names|1 arrays|x"),
+    ("mg.derive(branch, a)", TypeError, "derive: <lambda>|bool|made by greater|np.where"),
+    ("mg.derive(without_import, a)", TypeError, "the op cubed|no import finds|mg.Op(function"),
+    ("mg.derive(squares, a)(c.data)", ValueError, "x is [2]|[K, 3]"),
+    ("mg.derive(squares, a)(np.float32(a))", TypeError, "x is float32|float64"),
+    ("mg.derive(squares, a)(a, a)", TypeError, "2 arguments; expected 1"),
+    ("mg.derive(squares, a)([a])", ValueError, "given x[0]; expected x"),
+    ("mg.derive(squares, a).save(3)", TypeError, "Derived.save: path|3"),
+]
+
 GROUPS = {
     "tensor": TENSOR, "elementwise": ELEMENTWISE, "matrices": MATRICES, "linalg": LINALG,
     "axes": AXES, "shaping": SHAPING, "signals": SIGNALS, "losses": LOSSES,
     "gradients": GRADIENTS, "op": OPS,
     "drawing": DRAWING, "diagnostics": DIAGNOSTICS, "saving": SAVING, "nn": NN, "optim": OPTIM,
     "data": DATA, "train": TRAIN, "plot": PLOT, "testing": TESTING, "transforms": TRANSFORMS,
+    "derivation": DERIVATION,
 }  # fmt: skip
 ROWS = [row for group in GROUPS.values() for row in group]
 
@@ -636,6 +656,7 @@ def names(folder: Any) -> dict[str, Any]:
     def generator() -> Any:
         yield
 
+    cubed = mg.Op(cube, x=lambda g, y, x: g, name="cubed")
     tensors = {"x": x, "w": w, "v": v, "s": s, "r": x * 2.0, "loss": (x * x).sum()}
     return {
         **{"np": np, "mg": mg, "nn": nn, "optim": optim, "plot": plot, "train": train},
@@ -662,6 +683,9 @@ def names(folder: Any) -> dict[str, Any]:
         "fit": fit,
         "first": lambda rows: rows[:, 0],
         "cube": cube,
+        "squares": lambda x: (x * x).sum(),
+        "branch": lambda x: x.sum() if x.sum() > 0 else -x.sum(),
+        "without_import": lambda x: cubed(x).sum(),
         "generator": generator,
         "wrong_shape": mg.Op(cube, x=lambda g, y, x: g[0], name="wrong_shape"),
         "wrong_kind": mg.Op(cube, x=lambda g, y, x: None, name="wrong_kind"),
