@@ -72,6 +72,7 @@ def written(value: Value, inputs: Sequence[Text]) -> Text:
     op = value.op
     if isinstance(op, str):
         return _MADE[op](value)
+    inputs = [_typed(i, text, value) for i, text in zip(value.inputs, inputs)]
     form = form_of(op)
     if form is not None:
         return form(inputs, value)
@@ -84,6 +85,14 @@ def written(value: Value, inputs: Sequence[Text]) -> Text:
     call = f"{user_function(op)}({', '.join(arguments)})"
     # What a user's function gives may be a number, or an argument itself
     return Text(call if isinstance(op.function, np.ufunc) else f"np.array({call})")
+
+
+def _typed(input: Any, text: Text, value: Value) -> Text:
+    """Give a number that follows K its dtype, where no array beside it decides that."""
+    beside = isinstance(getattr(value.op, "function", None), np.ufunc) and any(value.values)
+    if not isinstance(input, Size) or beside or value.dtype.kind != "f" or value.dtype == float:
+        return text
+    return Text(f"np.{value.dtype.name}({text.code})")
 
 
 def user_function(op: Op) -> str:
@@ -145,7 +154,8 @@ def literal(number: Any, weak: bool = False) -> Text:
     """Write a number; a weak one takes the dtype of the arrays beside it, as Python's do."""
     if isinstance(number, Size):
         level = PRODUCT if number.over or number.times != 1 else ATOM
-        return Text(str(number), SUM if number.plus else level)
+        level = POWER if number.root else SUM if number.plus else level
+        return Text(str(number), level)
     if isinstance(number, np.generic):
         if not weak:
             return Text(f"np.{number.dtype.name}({_number(number.item())})")

@@ -42,7 +42,7 @@ def _of_numbers(value: Value) -> Any:
     a, b = (*value.inputs, None)[:2]
     if value.op is elementwise.multiply and value.dtype == float and a == 1:
         return b
-    if value.op is elementwise.divide and a == 1 and isinstance(b, Size) and not b.over:
+    if value.op is elementwise.divide and a == 1 and isinstance(b, Size) and not b.over | b.root:
         return Size(over=int(b.times)) if b.plus == 0 else None
     return None
 

@@ -14,24 +14,33 @@ __all__ = ["Program", "Size", "Value", "is_number", "rewritten"]
 
 @dataclass(frozen=True)
 class Size:
-    """A number that follows the batch size K: ``times * K + plus``, or ``times / (K * over)``."""
+    """A number that follows the batch size K.
+
+    It is ``times * K + plus``, the root of that, or ``times / (K * over)``.
+    """
 
     times: float = 1
     plus: int = 0
     over: int = 0
+    root: bool = False
 
     def at(self, batch: int) -> Any:
         """Give the number for a batch size."""
         if self.over:
             return self.times / (batch * self.over)
-        return self.times * batch + self.plus
+        number = self.times * batch + self.plus
+        return number**0.5 if self.root else number
 
     def __str__(self) -> str:
         if self.over:
             below = "K" if self.over == 1 else f"(K * {self.over})"
             return f"{self.times:g} / {below}"
         product = "K" if self.times == 1 else f"{self.times:g} * K"
-        return f"{product} + {self.plus}" if self.plus else product
+        if self.plus:
+            product = f"{product} {'-' if self.plus < 0 else '+'} {abs(self.plus)}"
+        if self.root:
+            return "K**0.5" if product == "K" else f"({product}) ** 0.5"
+        return product
 
 
 @dataclass(frozen=True, eq=False)

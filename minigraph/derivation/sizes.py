@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigraph.derivation.program import Program, Size, Value
+from minigraph.ops.shaping import squeeze
 
 __all__ = ["Differs", "following"]
 
@@ -49,6 +50,8 @@ def following(first: Program, second: Program, sizes: tuple[int, int], batch: in
     for a, b in zip(first.body, second.body):
         if a.op is not b.op and a.op != b.op:
             raise Differs("it does other operations")
+        if a.op is squeeze and a.attributes["axis"] is None and a.shape != b.shape:
+            raise Differs("squeeze would drop the axis of a batch of one; give it an axis")
         inputs = tuple([_input(i, j, known, pairs, sizes) for i, j in zip(a.inputs, b.inputs)])
         known[a] = replace(
             a,
@@ -98,8 +101,15 @@ def _candidates(a: Any, sizes: tuple[int, int]) -> list[Size]:
         exact = [Size(times=int(a) // n)] if int(a) % n == 0 and a else []
         return [*exact, Size(plus=int(a) - n)]
     over = 1 / (float(a) * n) if a else 0
+    square = round(float(a) ** 2) if a == a and abs(a) < 1e8 else 0
+    roots = [
+        Size(times=times, plus=square - times * n, root=True)
+        for times in (square // n, square // n + 1)
+        if times
+    ]
     whole = [Size(over=round(over))] if round(over) >= 1 else []
-    return [*whole, Size(times=float(a) * n, over=1), Size(times=float(a) / n)]
+    less = [Size(plus=int(a) - n)] if a == a and float(a).is_integer() else []
+    return [*whole, Size(times=float(a) * n, over=1), Size(times=float(a) / n), *less, *roots]
 
 
 def _close(a: Any, b: Any) -> bool:

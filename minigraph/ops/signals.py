@@ -8,7 +8,7 @@ from minigraph.op import Op
 from minigraph.ops.elementwise import where
 from minigraph.ops.rearranging import atleast_1d, flip
 from minigraph.ops.selecting import argsort, at, axis_of, searchsorted, with_shape
-from minigraph.ops.shaping import concatenate, reshape
+from minigraph.ops.shaping import concatenate, getitem, reshape
 from minigraph.ops.statistics import diff
 from minigraph.tensor import Tensor
 
@@ -89,9 +89,10 @@ def interp(
     last = xp.size - 1
     low = np.clip(searchsorted(xp, x, "right") - 1, 0, max(last - 1, 0))
     high = np.minimum(low + 1, last)
-    width = xp[high] - xp[low]
-    part = (x - xp[low]) / where(width == 0, 1, width)
-    y = fp[low] * (1 - part) + fp[high] * part  # exact at both ends
+    start = getitem(xp, low)  # for `xp` may be a plain array, and `low` a Tensor
+    width = getitem(xp, high) - start
+    part = (x - start) / where(width == 0, 1, width)
+    y = getitem(fp, low) * (1 - part) + getitem(fp, high) * part  # exact at both ends
     y = where(x < xp[0], fp[0] if left is None else left, y)
     return where(x > xp[-1], fp[-1] if right is None else right, y)
 

@@ -310,6 +310,35 @@ def test_arrays_that_follow_from_shapes_follow_the_batch():
     assert derived.constants == {}
 
 
+def test_roots_of_sizes_and_sizes_less_one_follow_the_batch():
+    def f(x):
+        y = (x - x.mean(axis=0)) / np.std(x) + x / np.std(x, axis=1, keepdims=True)
+        z = (y * x).sum() * np.var(x, axis=0, ddof=1).sum() + np.std(x, ddof=1)
+        return z + (np.std(x) + np.exp(x).sum()) / len(x) - x.sum() / len(x)
+
+    for dtype in (np.float64, np.float32):
+        for n in (2, 3, 8):
+            new = np.random.default_rng(n).normal(size=(n, 2)).astype(dtype)
+            derived = mg.derive(f, X.astype(dtype))
+            value, (g,) = derived(new)
+            expected, slope = mg.value_and_grad(f)(mg.Tensor(new))
+            assert value.dtype == g.dtype == dtype
+            room = 1e-12 if dtype is np.float64 else 1e-5
+            assert abs(value - expected.item()) <= room * max(1, abs(expected.item()))
+            np.testing.assert_allclose(g, slope.data, rtol=0, atol=room * np.abs(slope.data).max())
+
+
+def test_squeeze_without_an_axis_would_drop_a_batch_of_one():
+    derived = mg.derive(lambda x: (x.squeeze() * np.arange(2)).sum(), X)
+    with pytest.raises(ValueError, match="another batch size is not possible: squeeze"):
+        derived(NEW[:1])
+
+
+def test_places_in_plain_arrays_are_computed():
+    at, heights = np.array([-1.0, 0.0, 1.0]), np.array([0.0, 2.0, 1.0])
+    check(lambda x: np.interp(x, at, heights).sum(), [X / 9], [NEW / 4])
+
+
 def test_detach_and_stop_gradient_are_constants_that_are_computed():
     check(lambda x: (x * (x * x).detach() + mg.stop_gradient(np.sin(x)) * x).sum(), [X], [NEW])
 
