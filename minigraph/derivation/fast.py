@@ -11,7 +11,7 @@ from minigraph.derivation.passes import SHARING
 from minigraph.derivation.program import Program, Value, is_number
 from minigraph.derivation.textbook import Writer
 from minigraph.op import Op
-from minigraph.ops import elementwise, linalg, reductions, shaping
+from minigraph.ops import elementwise, linalg, products, reductions, shaping
 
 __all__ = ["FastWriter"]
 
@@ -181,7 +181,8 @@ def _is_large(value: Value) -> bool:
 def _copies(value: Value) -> bool:
     """Tell whether an op that shares memory by its kind makes a new array after all."""
     arrays = value.op is shaping.indexing and "array" in value.attributes["index"]
-    return arrays or value.op in (shaping.cast, shaping.cast_to_constant)
+    many = value.op is products.contraction and len(value.inputs) > 1
+    return arrays or many or value.op in (shaping.cast, shaping.cast_to_constant)
 
 
 def _into(value: Value, inputs: Sequence[Text]) -> str | None:

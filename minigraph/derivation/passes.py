@@ -7,14 +7,15 @@ import numpy as np
 
 from minigraph.derivation.program import Program, Size, Value, is_number, rewritten
 from minigraph.op import Op
-from minigraph.ops import elementwise, linalg, shaping
+from minigraph.ops import elementwise, linalg, products, shaping
 
 __all__ = ["shared", "simplified", "with_vectors"]
 
 VIEWS = (shaping.reshape, shaping.broadcast_to, shaping.squeeze, shaping.expand_dims)
 TRANSPOSES = (shaping.transpose, shaping.swapaxes)
 # What gives a view of its input, or may
-SHARING = (*VIEWS, *TRANSPOSES, shaping.indexing, shaping.cast, shaping.cast_to_constant)
+SHARING = (*VIEWS, *TRANSPOSES, shaping.indexing, shaping.cast, shaping.cast_to_constant,
+           products.contraction)  # fmt: skip
 
 
 def simplified(program: Program) -> Program:

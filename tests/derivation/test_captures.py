@@ -427,6 +427,15 @@ def test_without_a_copy_the_results_are_the_same(style):
     assert all(map(np.array_equal, gradients, views))
 
 
+def test_an_einsum_that_is_a_view_is_not_written_over():
+    def f(x):
+        y = x * 2
+        z = np.einsum("ij->ji", y)
+        return (z.T * np.exp(y)).sum()
+
+    check(f, [X], [NEW])
+
+
 # Gradients of gradients
 
 
