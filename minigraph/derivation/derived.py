@@ -16,6 +16,8 @@ from minigraph.derivation.naming import identifier
 from minigraph.derivation.program import Program, Value
 from minigraph.derivation.shortcuts import shortened
 from minigraph.derivation.textbook import Writer, source_of
+from minigraph.derivation.viewing import graph_of
+from minigraph.graph import Graph
 from minigraph.nested import Leaf, argument_names, flatten
 from minigraph.tensor import Tensor
 
@@ -50,6 +52,7 @@ class Derived:
         writer: Writer,
         fixed: str | None,
         taken: Program | None = None,
+        plain: Program | None = None,
     ) -> None:
         writer.write()
         self.source = source_of(writer, call.name)
@@ -58,6 +61,7 @@ class Derived:
         self._call, self._lines, self._fixed = call, writer.lines, fixed
         self._taken = taken or program  # in rows: what `f` takes
         self._in_columns = taken is not None
+        self._plain = plain or program  # before what only the fast style does
         namespace: dict[str, Any] = {}
         exec(compile(self.source, f"<derived from {call.title}>", "exec"), namespace)
         self.function: Callable[..., Any] = namespace[call.name]
@@ -110,6 +114,17 @@ class Derived:
         value, *rest = results
         gradients, others = self._call.packed(rest), rest[len(self._call.wanted) :]
         return (value, gradients, tuple(others)) if others else (value, gradients)
+
+    @property
+    def graph(self) -> Graph:
+        """The program's value and gradients at the examples that it was derived from, as a graph.
+
+        It has an operation for each of the formulas, for `draw`; in the fast style too, where
+        statements may stand for several of them.
+        """
+        arrays, taken = self._call.arrays, self._taken
+        K = len(arrays[taken.batch_place]) if taken.batch is not None else None
+        return graph_of(self._plain, [*map(turned, arrays)] if self._in_columns else arrays, K)
 
     def save(self, path: Any) -> Path:
         """Write the source to a file."""
@@ -253,10 +268,11 @@ def derive(
         program = passes.with_vectors(program)
     else:
         program = passes.simplified(passes.shared(passes.simplified(in_columns(program))))
+    plain = program
     if style == "fast":
         traced = len(call.arrays[program.batch_place]) if program.batch is not None else 0
         program = shortened(program, traced)
-    return Derived(call, program, WRITERS[style](program), fixed, taken)
+    return Derived(call, program, WRITERS[style](program), fixed, taken, plain)
 
 
 WRITERS: dict[str, type[Writer]] = {"textbook": Writer, "fast": FastWriter}
