@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.derivation.forms import ATOM, LOOSE, Text, shown, statements, user_function, written
+from minigraph.derivation.expressions import ATOM, LOOSE, Text, shown
+from minigraph.derivation.forms import statements, user_function, written
 from minigraph.derivation.passes import SHARING
 from minigraph.derivation.program import Program, Value, is_number
 from minigraph.derivation.textbook import Writer

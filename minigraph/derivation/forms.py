@@ -1,17 +1,27 @@
-"""How each op is written in NumPy: an expression, and how tightly it binds.
-
-Expressions are written as a person would, and bind as Python says: an operand that binds less
-tightly than its place asks for is put in parentheses.
-"""
+"""How each op is written in NumPy."""
 
 import math
-import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from minigraph.derivation.expressions import (
+    ATOM,
+    COMPARISON,
+    LOOSE,
+    PRODUCT,
+    SUM,
+    UNARY,
+    Text,
+    digits,
+    index_of,
+    literal,
+    operator,
+    power,
+    shown,
+)  # fmt: skip
 from minigraph.derivation.naming import TAKEN
 from minigraph.derivation.program import Size, Value
 from minigraph.op import Op
@@ -28,25 +38,7 @@ from minigraph.ops import (
     trigonometry,
 )
 
-__all__ = [
-    "ATOM", "LOOSE", "SEVERAL", "Text", "form_of", "length", "literal", "module_of", "statements",
-    "user_function",
-    "written",
-]  # fmt: skip
-
-ATOM, POWER, UNARY, PRODUCT, SUM, COMPARISON, LOOSE = range(7)
-
-
-class Text(NamedTuple):
-    """An expression, and how tightly it binds."""
-
-    code: str
-    level: int = ATOM
-
-    def within(self, level: int) -> str:
-        """Give the expression for a place that needs this, or something that binds tighter."""
-        return self.code if self.level <= level else f"({self.code})"
-
+__all__ = ["SEVERAL", "form_of", "length", "module_of", "statements", "user_function", "written"]
 
 Form = Callable[[Sequence[Text], Value], Text]
 
@@ -77,7 +69,7 @@ def written(value: Value, inputs: Sequence[Text]) -> Text:
     if form is not None:
         return form(inputs, value)
     if isinstance(op.function, np.ufunc) and op.function in OPERATORS:
-        return _operator(*OPERATORS[op.function], inputs)
+        return operator(*OPERATORS[op.function], inputs)
     if op.function is np.negative:
         return Text(f"-{inputs[0].within(UNARY)}", UNARY)
     arguments = [i.within(LOOSE) for i in inputs]
@@ -131,83 +123,6 @@ def module_of(op: Op) -> str | None:
     return None if module == "np" else module
 
 
-def _operator(symbol: str, level: int, inputs: Sequence[Text]) -> Text:
-    left, right = inputs
-    if level == COMPARISON:
-        return Text(f"{left.within(SUM)} {symbol} {right.within(SUM)}", level)
-    return Text(f"{left.within(level)} {symbol} {right.within(level - 1)}", level)
-
-
-_SIMPLE = re.compile(r"-?[\w.]+")
-
-
-def power(left: Text, right: Text) -> Text:
-    """Write a power as formatters do: without spaces between names and numbers."""
-    base, exponent = left.within(ATOM), right.within(UNARY)
-    if base.startswith("-"):
-        base = f"({base})"
-    hugs = _SIMPLE.fullmatch(base) and _SIMPLE.fullmatch(exponent)
-    return Text(f"{base}**{exponent}" if hugs else f"{base} ** {exponent}", POWER)
-
-
-def literal(number: Any, weak: bool = False) -> Text:
-    """Write a number; a weak one takes the dtype of the arrays beside it, as Python's do."""
-    if isinstance(number, Size):
-        level = PRODUCT if number.over or number.times != 1 else ATOM
-        level = POWER if number.root else SUM if number.plus else level
-        return Text(str(number), level)
-    if isinstance(number, np.generic):
-        if not weak:
-            return Text(f"np.{number.dtype.name}({_number(number.item())})")
-        number = float(str(number)) if number.dtype.kind == "f" else number.item()
-    code = _number(number)
-    return Text(code, UNARY if code.startswith("-") else ATOM)
-
-
-def _number(number: Any) -> str:
-    if isinstance(number, float) and not np.isfinite(number):
-        return "np.nan" if number != number else "np.inf" if number > 0 else "-np.inf"
-    return repr(number)
-
-
-def shown(attribute: Any) -> str:
-    """Write an attribute: numbers, text, dtypes, slices, and tuples of them."""
-    if isinstance(attribute, tuple | list):
-        parts = [shown(part) for part in attribute]
-        return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
-    if isinstance(attribute, np.dtype):
-        return "bool" if attribute.kind == "b" else f"np.{attribute.name}"
-    if isinstance(attribute, Size | np.generic | float):
-        return literal(attribute, weak=True).code
-    if isinstance(attribute, str):
-        code = repr(attribute)
-        return f'"{code[1:-1]}"' if code[0] == "'" and '"' not in code else code
-    if attribute is None or isinstance(attribute, int):
-        return repr(attribute)
-    raise TypeError(
-        f"derive: an attribute is {attribute!r}; source can hold numbers, text, dtypes and tuples"
-    )
-
-
-def _index(parts: Sequence[Any], arrays: Sequence[Text]) -> str:
-    if not parts:
-        return "()"
-    rest = iter(arrays)
-    return ", ".join(
-        next(rest).within(LOOSE) if part == "array" else _place(part) for part in parts
-    )
-
-
-def _place(part: Any) -> str:
-    if not isinstance(part, slice):
-        return "..." if part is Ellipsis else shown(part)
-    ends = ["" if end is None else shown(end) for end in (part.start, part.stop, part.step)]
-    ends = ends if ends[2] else ends[:2]
-    if any(" " in end for end in ends):
-        return " : ".join(ends).strip().replace(":  :", "::")
-    return ":".join(ends)
-
-
 # What takes more than one statement
 
 
@@ -220,7 +135,7 @@ def statements(name: str, inputs: Sequence[Text], value: Value) -> list[str]:
     if value.op is not shaping.scatter:
         return [f"{name} = {written(value, inputs).within(LOOSE)}"]
     arrays = list(value.values)[1:]
-    place = _index(value.attributes["index"], inputs[1:])
+    place = index_of(value.attributes["index"], inputs[1:])
     zeros = f"{name} = np.zeros({shown(value.shape)}, dtype={shown(value.dtype)})"
     if any(array.dtype.kind in "iu" for array in arrays):
         index = f"({place})" if len(value.attributes["index"]) > 1 else f"({place},)"
@@ -298,7 +213,7 @@ def _swapped(inputs: Sequence[Text], value: Value) -> Text:
 
 
 def _taken(inputs: Sequence[Text], value: Value) -> Text:
-    return Text(f"{inputs[0].within(ATOM)}[{_index(value.attributes['index'], inputs[1:])}]")
+    return Text(f"{inputs[0].within(ATOM)}[{index_of(value.attributes['index'], inputs[1:])}]")
 
 
 def _expanded(inputs: Sequence[Text], value: Value) -> Text:
@@ -322,7 +237,7 @@ def _simple(template: str) -> Form:
 
 
 def _operator_form(symbol: str) -> Form:
-    return lambda inputs, value: _operator(symbol, PRODUCT, inputs)
+    return lambda inputs, value: operator(symbol, PRODUCT, inputs)
 
 
 def _scalar_power(inputs: Sequence[Text], value: Value) -> Text:
@@ -350,7 +265,7 @@ def _einsum(inputs: Sequence[Text], value: Value) -> Text:
 
 def _polygamma(inputs: Sequence[Text], value: Value) -> Text:
     n = value.attributes["n"]
-    factor = _number((-1) ** (n + 1) * float(math.factorial(n)))
+    factor = digits((-1) ** (n + 1) * float(math.factorial(n)))
     return Text(f"{factor} * scipy.special.zeta({n + 1}, {inputs[0].within(LOOSE)})", PRODUCT)
 
 
@@ -413,7 +328,7 @@ FORMS: dict[Op, Form] = {
 _MADE: dict[str, Callable[[Value], Text]] = {
     "arange": lambda value: Text(f"np.arange({shown(value.attributes['stop'])})"),
     "full": lambda value: Text(
-        f"np.full({shown(value.attributes['shape'])}, {_number(value.attributes['value'])}, "
+        f"np.full({shown(value.attributes['shape'])}, {digits(value.attributes['value'])}, "
         f"dtype={shown(value.dtype)})"
     ),
 }

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from minigraph.derivation.forms import LOOSE, SEVERAL, Text, literal, module_of, statements, written
+from minigraph.derivation.expressions import LOOSE, Text, literal
+from minigraph.derivation.forms import SEVERAL, module_of, statements, written
 from minigraph.derivation.naming import Names, identifier
 from minigraph.derivation.program import Program, Size, Value
 from minigraph.op import Op

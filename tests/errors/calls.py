@@ -562,7 +562,7 @@ TESTING: list[Row] = [
     ("testing.check_gradients(lambda x: x > 0, v)", TypeError, "check_gradients|bool|floats"),
     ("testing.check_bprop(len, len, {}, None)", TypeError, "check_bprop: params|a dict of arrays"),
     ("testing.check_step(len, len, 3, None)", TypeError, "check_step: params|a dict of arrays|int"),
-    ("testing.check_bprop(len)", TypeError, "check_bprop()|missing|'bprop'"),
+    ("testing.check_bprop(len)", TypeError, "check_bprop: bprop is missing|mg.derive"),
 ]
 
 TRANSFORMS: list[Row] = [

@@ -103,8 +103,11 @@ def check_bprop(
     """
     if isinstance(fprop, Derived):
         fprop, bprop, params, batch = fprop.backward_pass()
-    if bprop is None or params is None or batch is None:
-        raise TypeError("check_bprop: give fprop, bprop, params and batch, or what mg.derive gives")
+    if bprop is None:
+        raise TypeError(
+            "check_bprop: bprop is missing: give fprop, bprop, params and batch, or "
+            "what mg.derive gives"
+        )
     clock = Clock(budget)
     subject = Subject(fprop, bprop, clock)
     maker = Maker(params, batch, len(penalties or ()), axis, seed)
