@@ -8,6 +8,7 @@ Bar: at most 1.3, NumPy included.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 
@@ -18,7 +19,9 @@ TIMED = "import time; start = time.perf_counter(); import {}; print(time.perf_co
 
 def seconds(module):
     command = [sys.executable, "-c", TIMED.format(module)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return float(done.stdout)
 
 
 def main():

@@ -72,27 +72,27 @@ from minigraph.ops.shaping import (
     swapaxes,
     transpose,
 )  # fmt: skip
-from minigraph.recomputing import checkpoint
 from minigraph.sweep import grad
 from minigraph.tensor import Tensor
-from minigraph.transforms import (
-    custom_vjp,
-    gradient,
-    hessian,
-    hvp,
-    jacobian,
-    jvp,
-    stop_gradient,
-    value_and_grad,
-    vjp,
-)  # fmt: skip
 
 if TYPE_CHECKING:
     from minigraph import data, nn, optim, testing, train
     from minigraph.derivation import Derived, derive
     from minigraph.diagnostics import Explanation, Explanations, Memory, debug, explain, memory
     from minigraph.drawing import Drawing, Steps, draw, steps
+    from minigraph.recomputing import checkpoint
     from minigraph.saving import load, save
+    from minigraph.transforms import (
+        custom_vjp,
+        gradient,
+        hessian,
+        hvp,
+        jacobian,
+        jvp,
+        stop_gradient,
+        value_and_grad,
+        vjp,
+    )  # fmt: skip
 
 __all__ = [
     "Derived",
@@ -212,8 +212,13 @@ _LATER = {
     "derivation": ("Derived", "derive"),
     "diagnostics": ("Explanation", "Explanations", "Memory", "debug", "explain", "memory"),
     "drawing": ("Drawing", "Steps", "draw", "steps"),
+    "recomputing": ("checkpoint",),
     "saving": ("load", "save"),
-}
+    "transforms": (
+        "custom_vjp", "gradient", "hessian", "hvp", "jacobian", "jvp", "stop_gradient",
+        "value_and_grad", "vjp",
+    ),
+}  # fmt: skip
 _HOMES = {name: f"minigraph.{module}" for module, names in _LATER.items() for name in names}
 _MODULES = ("data", "nn", "optim", "testing", "train")
 

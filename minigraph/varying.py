@@ -194,17 +194,17 @@ def _check_output(what: str, output: Leaf) -> None:
         raise TypeError(f"{what}: {output.path} is {shown(array)}, which has no derivative")
 
 
-def cotangents(what: str, v: Any, run: Run) -> list[Any]:
-    """List the arrays and Tensors in v: one like each output."""
+def cotangents(what: str, v: Any, like: Sequence[Leaf], root: str) -> list[Any]:
+    """List the arrays and Tensors in v: one like each of these leaves of what is called `root`."""
     leaves, _ = flatten(v, "v")
-    expected = ["v" + output.path.removeprefix(run.root) for output in run.outputs]
+    expected = ["v" + leaf.path.removeprefix(root) for leaf in like]
     paths = [leaf.path for leaf in leaves]
     if paths != expected:
         raise ValueError(
             f"{what}: v holds {', '.join(paths) or 'nothing'}; expected "
             f"{', '.join(expected) or 'nothing'}"
         )
-    return [_cotangent(what, leaf, array_in(o.value)) for leaf, o in zip(leaves, run.outputs)]
+    return [_cotangent(what, leaf, array_in(o.value)) for leaf, o in zip(leaves, like)]
 
 
 def _cotangent(what: str, leaf: Leaf, y: Any) -> Any:
