@@ -69,7 +69,9 @@ def written(value: Value, inputs: Sequence[Text]) -> Text:
     if form is not None:
         return form(inputs, value)
     if isinstance(op.function, np.ufunc) and op.function in OPERATORS:
-        return operator(*OPERATORS[op.function], inputs)
+        symbol, level = OPERATORS[op.function]
+        if level != COMPARISON or inputs[0] != inputs[1]:  # linters refuse x == x, the test for NaN
+            return operator(symbol, level, inputs)
     if op.function is np.negative:
         return Text(f"-{inputs[0].within(UNARY)}", UNARY)
     arguments = [i.within(LOOSE) for i in inputs]

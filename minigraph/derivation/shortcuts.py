@@ -20,8 +20,26 @@ MANY = 100  # products are moved; to move more takes time, and longer programs h
 
 def shortened(program: Program, batch: int) -> Program:
     """Take all shortcuts; `batch` is the batch size that was traced, for what depends on sizes."""
-    program = rewritten(program, lambda value: _shorter(value, batch))
+    program = with_signs(rewritten(program, _shorter), batch)
     return with_late_products(in_place(with_an_array_less(program)), batch)
+
+
+def with_signs(program: Program, batch: int) -> Program:
+    """Let the gate of relu be a sign, where the array is small."""
+    uses = program.uses()
+
+    def rule(value: Value) -> Value:
+        if value.op is not elementwise.multiply:
+            return value
+        g, mask = value.inputs
+        y, zero = _pair(elementwise.greater, mask)
+        if not _made_by(elementwise.maximum, y) or zero != 0 or uses.get(mask) != 1:
+            return value
+        if _entries(y, batch) > SIGNS or y.dtype != value.dtype:
+            return value
+        return value.on(g, Value(elementwise.sign, (y,), {}, y.shape, y.dtype))
+
+    return rewritten(program, rule)
 
 
 def with_an_array_less(program: Program) -> Program:
@@ -106,8 +124,8 @@ def _labels(value: Value) -> Value | None:
     return labels if labels.dtype.kind in "iu" else None
 
 
-def _shorter(value: Value, batch: int) -> Any:
-    return _unguarded(value) or _softmax(value) or _gate(value, batch) or value
+def _shorter(value: Value) -> Any:
+    return _unguarded(value) or _softmax(value) or value
 
 
 def _made_by(op: Op, input: Any) -> tuple[Any, ...]:
@@ -141,16 +159,3 @@ def _softmax(value: Value) -> Any:
 def _pair(op: Op, input: Any) -> tuple[Any, Any]:
     left, right = _made_by(op, input) or (None, None)
     return left, right
-
-
-def _gate(value: Value, batch: int) -> Any:
-    """Let the gate of relu be a sign, where the array is small."""
-    if value.op is not elementwise.multiply:
-        return None
-    g, mask = value.inputs
-    y, zero = _pair(elementwise.greater, mask)
-    if not _made_by(elementwise.maximum, y) or zero != 0:
-        return None
-    if _entries(y, batch) > SIGNS or y.dtype != value.dtype:
-        return None
-    return value.on(g, Value(elementwise.sign, (y,), {}, y.shape, y.dtype))

@@ -151,3 +151,16 @@ def test_a_long_chain_needs_no_recursion(style):
     expected, slope = mg.value_and_grad(chain)(mg.Tensor(x))
     assert value == expected.item()
     np.testing.assert_allclose(g, slope.data, rtol=1e-12)
+
+
+def test_a_value_is_not_compared_with_itself_by_an_operator():
+    """Linters take ``x == x`` for a slip; it came from ``np.maximum(x, x)``."""
+    derived = mg.derive(lambda x: np.maximum(x, x).sum(), np.ones(3))
+    assert "x == x" not in derived.source
+    assert "np.equal(x, x)" in derived.source
+
+
+def test_a_gate_that_two_products_use_stays_one_value():
+    """Each product made a sign of its own."""
+    derived = mg.derive(lambda a: mg.abs(mg.relu(a)), np.array(0.55), style="fast")
+    assert derived.source.count("np.sign") + derived.source.count("> 0") <= 2
