@@ -10,7 +10,7 @@ from minigraph.derivation.expressions import ATOM, LOOSE, Text, shown
 from minigraph.derivation.forms import statements, user_function, written
 from minigraph.derivation.passes import SHARING
 from minigraph.derivation.program import Program, Value, is_number
-from minigraph.derivation.textbook import Writer
+from minigraph.derivation.textbook import WIDTH, Writer
 from minigraph.op import Op
 from minigraph.ops import elementwise, linalg, products, reductions, shaping
 
@@ -51,11 +51,14 @@ class FastWriter(Writer):
         """Write all statements."""
         self.reserved = {v: self.names.give(v.name) for v in self.program.body if v.name}
         for place, value in enumerate(self.program.body):
-            inputs = [self.text(i) for i in value.inputs]
-            if self.is_part(value):
-                self.texts[value] = written(value, inputs)
+            part = self.is_part(value)
+            text = written(value, [self.text(i) for i in value.inputs]) if part else Text("")
+            if part and len(text.code) <= WIDTH // 2:
+                self.texts[value] = text
             else:
-                self._state(place, value, inputs)
+                if not value.shape:
+                    self._name_parts(value)
+                self._state(place, value, [self.text(i) for i in value.inputs])
             self._release(place, value)
 
     def is_part(self, value: Value) -> bool:
@@ -158,7 +161,7 @@ class FastWriter(Writer):
             return []
         argument = "K" if self.program.batch is not None else ""
         lines = ["if buffers is None:", f"    buffers = make_buffers({argument})"]
-        names = ", ".join(self.made) + ("," if len(self.made) == 1 else "")
+        names = ", ".join(self.made) if len(self.made) > 1 else f"({next(iter(self.made))},)"
         if len(names) < 70:
             return [*lines, f"{names} = buffers"]
         return [*lines, "(", *(f"    {name}," for name in self.made), ") = buffers"]

@@ -11,7 +11,7 @@ from minigraph.derivation.program import Program, Size, Value
 from minigraph.op import Op
 from minigraph.ops.shaping import scatter
 
-__all__ = ["Line", "Writer", "source_of"]
+__all__ = ["WIDTH", "Line", "Writer", "source_of"]
 
 WIDTH = 88  # of lines, as formatters have it by default
 Line = tuple[str, str | None, Value]  # code, comment, the value that it makes
