@@ -19,7 +19,6 @@ __all__ = ["FastWriter"]
 # What `np.add.reduce` and its like do faster than the methods around them
 REDUCTIONS = {reductions.sum: "np.add", reductions.max: "np.maximum", reductions.min: "np.minimum"}
 
-
 # Entries: below, what a call costs counts for more than what an entry does; above, two masks take
 # memory that counts.
 LARGE = range(10_000, 100_000)
@@ -49,7 +48,6 @@ class FastWriter(Writer):
 
     def write(self) -> None:
         """Write all statements."""
-        self.reserved = {v: self.names.give(v.name) for v in self.program.body if v.name}
         for place, value in enumerate(self.program.body):
             part = self.is_part(value)
             text = written(value, [self.text(i) for i in value.inputs]) if part else Text("")

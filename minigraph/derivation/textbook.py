@@ -28,11 +28,12 @@ class Writer:
         self.names = Names([*own, *(module.partition(".")[0] for module in self.modules)])
         self.texts: dict[Value, Text] = {}
         self.lines: list[Line] = []
-        self.reserved: dict[Value, str] = {}
         self.uses = program.uses()
         self.outputs = {o for o in program.outputs if isinstance(o, Value)}
         self.parameters = [self._named(p) for p in program.parameters]
         self.constants = [self._named(c, "constant") for c in program.constants]
+        # Names of the program come first: others make way for them
+        self.reserved = {v: self.names.give(v.name) for v in program.body if v.name}
 
     def _named(self, value: Value, otherwise: str = "x") -> str:
         name = self.names.give(value.name or otherwise)
@@ -45,8 +46,6 @@ class Writer:
 
     def write(self) -> None:
         """Write all statements."""
-        # Names of the program come first: others make way for them
-        self.reserved = {v: self.names.give(v.name) for v in self.program.body if v.name}
         for value in self.program.body:
             inputs = [self.text(i) for i in value.inputs]
             if self.is_part(value):
@@ -190,7 +189,6 @@ def _wrapped(start: str, value: str, gradients: Sequence[str], pack: str) -> lis
     line = f"{start}{value}, {pack}"
     if len(line) + 4 <= WIDTH:
         return [line]
-    inner = [f"gradients = ({gradients[0]},)" if len(gradients) == 1 else ""]
     inner = ["gradients = (", *(f"    {g}," for g in gradients), ")"]
     return [*inner, f"{start}{value}, gradients"]
 

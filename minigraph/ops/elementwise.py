@@ -218,33 +218,25 @@ softplus = Op(
     texts={"x": "{g} * sigmoid({x})"},
 )
 
+_multiple = Kink(
+    "a is a multiple of b",
+    "that within a period",
+    lambda a, b: np.minimum(np.abs(a % b), np.abs(b - a % b)),
+    jump=True,
+)
 remainder = Op(
     np.remainder,
     a=lambda g, y, a, b: g,
     b=lambda g, y, a, b: -g * (a // b),
     symbol="%",
-    kinks=[
-        Kink(
-            "a is a multiple of b",
-            "that within a period",
-            lambda a, b: np.minimum(np.abs(a % b), np.abs(b - a % b)),
-            jump=True,
-        )
-    ],
+    kinks=[_multiple],
     texts={"a": "{g}", "b": "-{g} * ({a} // {b})"},
 )
 fmod = Op(
     np.fmod,
     a=lambda g, y, a, b: g,
     b=lambda g, y, a, b: -g * np.trunc(a / b),
-    kinks=[
-        Kink(
-            "a is a multiple of b",
-            "that within a period",
-            lambda a, b: np.minimum(np.abs(a % b), np.abs(b - a % b)),
-            jump=True,
-        )
-    ],
+    kinks=[_multiple],
     texts={"a": "{g}", "b": "-{g} * trunc({a} / {b})"},
 )
 
