@@ -11,9 +11,11 @@ from minigraph.derivation import passes, sizes
 from minigraph.derivation.arguments import Arguments
 from minigraph.derivation.capturing import capture
 from minigraph.derivation.columns import in_columns, turned
+from minigraph.derivation.compiling import compiled
 from minigraph.derivation.fast import FastWriter
+from minigraph.derivation.looped import LoopWriter
 from minigraph.derivation.program import Program, Value
-from minigraph.derivation.shortcuts import shortened
+from minigraph.derivation.shortcuts import from_sums, shortened
 from minigraph.derivation.textbook import Writer, source_of
 from minigraph.derivation.viewing import graph_of
 from minigraph.graph import Graph
@@ -23,6 +25,7 @@ __all__ = ["Derived", "derive"]
 
 Style = Literal["textbook", "fast"]
 Layout = Literal["rows", "columns"]
+Backend = Literal["numpy", "numba"]
 
 
 class Derived:
@@ -60,8 +63,13 @@ class Derived:
         self._taken = taken or program  # in rows: what `f` takes
         self._in_columns = taken is not None
         self._plain = plain or program  # before what only the fast style does
-        namespace: dict[str, Any] = {}
-        exec(compile(self.source, f"<derived from {call.title}>", "exec"), namespace)
+        self._looped = isinstance(writer, LoopWriter)
+        if isinstance(writer, LoopWriter):
+            self.compiled = compiled(self.source, writer.signatures, title=call.title)
+            namespace = self.compiled.namespace
+        else:
+            namespace = {}
+            exec(compile(self.source, f"<derived from {call.title}>", "exec"), namespace)
         self.function: Callable[..., Any] = namespace[call.name]
         self._make = namespace.get("make_buffers")
         self._buffers: dict[Any, Any] = {}  # by the batch size
@@ -91,6 +99,8 @@ class Derived:
         arrays, on_tensors, K = self._call.read(args, self._taken, self._fixed)
         if self._in_columns:
             arrays = [turned(array) for array in arrays]
+        if self._looped:  # of one layout alone
+            arrays = [a if a.flags.c_contiguous else np.ascontiguousarray(a) for a in arrays]
         if self._make is None:
             value, gradients = self.function(*arrays, **self.constants)
         else:
@@ -189,6 +199,7 @@ def derive(
     names: Sequence[str] | None = None,
     style: Style = "textbook",
     layout: Layout = "rows",
+    backend: Backend = "numpy",
     has_aux: bool = False,
 ) -> Derived:
     """Write out the value and gradients of a function as NumPy that a person would write.
@@ -267,8 +278,11 @@ def derive(
     else:
         program = passes.simplified(passes.shared(passes.simplified(in_columns(program))))
     plain = program
+    traced = len(call.arrays[program.batch_place]) if program.batch is not None else 0
+    if backend == "numba":
+        program = from_sums(program)
+        return Derived(call, program, LoopWriter(program, traced), fixed, taken, plain)
     if style == "fast":
-        traced = len(call.arrays[program.batch_place]) if program.batch is not None else 0
         program = shortened(program, traced)
     return Derived(call, program, WRITERS[style](program), fixed, taken, plain)
 

@@ -1,7 +1,7 @@
 """The source of a program that allots its arrays once: one NumPy call per line, into buffers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,27 +37,32 @@ class FastWriter(Writer):
         self.last: dict[Value, int] = {}
         for place, value in enumerate(program.body):
             shares = value.op in SHARING and not _copies(value)
-            self.roots[value] = self._root(value.inputs[0]) if shares else value
+            self.roots[value] = self.root(value.inputs[0]) if shares else value
             for input in value.values:
-                self.last[self._root(input)] = place
+                self.last[self.root(input)] = place
         for output in self.outputs:
-            self.last[self._root(output)] = len(program.body)
+            self.last[self.root(output)] = len(program.body)
 
-    def _root(self, value: Value) -> Value:
+    def root(self, value: Value) -> Value:
+        """Give what a view shows; else the value."""
         return self.roots.get(value, value)
 
     def write(self) -> None:
         """Write all statements."""
         for place, value in enumerate(self.program.body):
-            part = self.is_part(value)
-            text = written(value, [self.text(i) for i in value.inputs]) if part else Text("")
-            if part and len(text.code) <= WIDTH // 2:
-                self.texts[value] = text
-            else:
-                if not value.shape:
-                    self._name_parts(value)
-                self._state(place, value, [self.text(i) for i in value.inputs])
-            self._release(place, value)
+            self.write_value(place, value)
+
+    def write_value(self, place: int, value: Value) -> None:
+        """Write one call, or keep it as a part of what reads it."""
+        part = self.is_part(value)
+        text = written(value, [self.text(i) for i in value.inputs]) if part else Text("")
+        if part and len(text.code) <= WIDTH // 2:
+            self.texts[value] = text
+        else:
+            if not value.shape:
+                self._name_parts(value)
+            self._state(place, value, [self.text(i) for i in value.inputs])
+        self.release(place, value.values, value)
 
     def is_part(self, value: Value) -> bool:
         """Write views, and numbers made of numbers, where they are read."""
@@ -76,7 +81,7 @@ class FastWriter(Writer):
             p, labels = inputs
             rows = self._buffer(f"np.arange({shown(value.shape[0])})")
             self.state(value, [f"{p.code}[{rows}, {labels.code}] -= 1", f"{name} = {p.code}"])
-            self._take_over(value, value.inputs[0])
+            self.take_over(value, value.inputs[0])
         elif value.op is elementwise.sign and _is_large(value):
             self._compared(place, value, inputs[0], name)
         elif not value.shape and value.op in REDUCTIONS and len(value.inputs[0].shape) == 1:
@@ -111,26 +116,31 @@ class FastWriter(Writer):
     def _out(self, place: int, value: Value) -> str:
         """Find where to write a value: over an input that is read for the last time, or anew."""
         for input in value.values if _elementwise(value) else ():
-            root = self._root(input)
+            root = self.root(input)
             fits = root is input and input.shape == value.shape and input.dtype == value.dtype
             if fits and input in self.holders and self.last[input] == place:
-                self._take_over(value, input)
+                self.take_over(value, input)
                 return self.texts[input].code
-        spare = self.free.get((value.shape, value.dtype))
-        name = spare.pop() if spare else self._buffer(
+        return self.spare(value)
+
+    def spare(self, value: Value) -> str:
+        """Give a buffer that nobody needs any more, or a new one."""
+        free = self.free.get((value.shape, value.dtype))
+        name = free.pop() if free else self._buffer(
             f"np.empty({shown(value.shape)}, dtype={shown(value.dtype)})", "buffer", anew=True
         )  # fmt: skip
         self.holders[value] = name
         return name
 
-    def _take_over(self, value: Value, input: Value) -> None:
+    def take_over(self, value: Value, input: Value) -> None:
+        """Let a value have the buffer of another."""
         if input in self.holders:
             self.holders[value] = self.holders.pop(input)
 
-    def _release(self, place: int, value: Value) -> None:
+    def release(self, place: int, read: Iterable[Value], made: Value | None = None) -> None:
         """Give back the buffers of what was read for the last time."""
-        for root in {self._root(input) for input in value.values}:
-            if self.last[root] == place and root in self.holders and root is not value:
+        for root in {self.root(input) for input in read}:
+            if self.last[root] == place and root in self.holders and root is not made:
                 key = root.shape, root.dtype
                 self.free.setdefault(key, []).append(self.holders.pop(root))
 

@@ -43,7 +43,7 @@ class Size:
         return product
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Value:
     """One value of a program.
 
@@ -75,6 +75,11 @@ class Value:
     def values(self) -> Iterator["Value"]:
         """The inputs that are no numbers."""
         return (input for input in self.inputs if isinstance(input, Value))
+
+    def __repr__(self) -> str:
+        made = self.op if isinstance(self.op, str) else self.op.name
+        shape = ", ".join(map(str, self.shape))
+        return f"<{self.name or 'Value'} {self.dtype}[{shape}] by {made}>"
 
     def on(self, *inputs: Any, **changes: Any) -> "Value":
         """Give the same with other inputs."""

@@ -10,7 +10,7 @@ from minigraph.derivation.program import Program, Size, Value, rewritten
 from minigraph.op import Op
 from minigraph.ops import elementwise, linalg, reductions, shaping
 
-__all__ = ["in_place", "shortened"]
+__all__ = ["from_sums", "in_place", "shortened"]
 
 # Up to so many entries, np.sign takes less than a comparison and a product with truth values.
 SIGNS = 1000
@@ -20,8 +20,13 @@ MANY = 100  # products are moved; to move more takes time, and longer programs h
 
 def shortened(program: Program, batch: int) -> Program:
     """Take all shortcuts; `batch` is the batch size that was traced, for what depends on sizes."""
-    program = with_signs(rewritten(program, _shorter), batch)
+    program = with_signs(from_sums(program), batch)
     return with_late_products(in_place(with_an_array_less(program)), batch)
+
+
+def from_sums(program: Program) -> Program:
+    """Compute a softmax from the sum that its logarithm is of."""
+    return rewritten(program, _shorter)
 
 
 def with_signs(program: Program, batch: int) -> Program:

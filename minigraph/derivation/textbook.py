@@ -11,7 +11,7 @@ from minigraph.derivation.program import Program, Size, Value
 from minigraph.op import Op
 from minigraph.ops.shaping import scatter
 
-__all__ = ["WIDTH", "Line", "Writer", "source_of"]
+__all__ = ["WIDTH", "Line", "Writer", "signature", "source_of"]
 
 WIDTH = 88  # of lines, as formatters have it by default
 Line = tuple[str, str | None, Value]  # code, comment, the value that it makes
@@ -134,8 +134,8 @@ def source_of(writer: Writer, title: str) -> str:
     body += [line for code, comment, _ in writer.lines for line in _commented(code, comment)]
     body += _wrapped("return ", value, gradients, pack)
     imports = ["import numpy as np", *(f"import {m}" for m in writer.modules)]
-    signature = _signature(title, writer.parameters, writer.options())
-    return "\n".join([*imports, "", "", *before, *signature, *(f"    {line}" for line in body), ""])
+    head = signature(title, writer.parameters, writer.options())
+    return "\n".join([*imports, "", "", *before, *head, *(f"    {line}" for line in body), ""])
 
 
 def modules(program: Program) -> list[str]:
@@ -193,7 +193,8 @@ def _wrapped(start: str, value: str, gradients: Sequence[str], pack: str) -> lis
     return [*inner, f"{start}{value}, gradients"]
 
 
-def _signature(title: str, parameters: Sequence[str], constants: Sequence[str]) -> list[str]:
+def signature(title: str, parameters: Sequence[str], constants: Sequence[str] = ()) -> list[str]:
+    """Write the head of a function, on as many lines as it needs."""
     parts = [*parameters, *(["*", *constants] if constants else [])]
     line = f"def {title}({', '.join(parts)}):"
     if len(line) <= WIDTH:

@@ -1,0 +1,401 @@
+"""The pass that groups values into nests of loops: arrays are walked once for all made of them.
+
+A nest walks one space, the last axis innermost. Its members are entries, computed in the innermost
+loop; rows, computed once for all entries along the last axis, such as sums over it; and totals,
+sums over all rows, which are known when the nest is done.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
+from typing import Any
+
+import numpy as np
+
+from minigraph.derivation.program import Program, Size, Value
+from minigraph.op import Op
+from minigraph.ops import elementwise, neural, reductions, shaping
+
+__all__ = ["EXTREMA", "MADE", "SUMS", "Nest", "Place", "Step", "fused", "source"]
+
+Place = tuple[int | None, ...]  # the axis of the space for each axis of a value; None: it is 1 long
+
+MADE = ("arange", "full")  # what takes no array: known from the index alone
+SUMS = (reductions.sum, reductions.mean, neural.norm1, neural.l2_penalty)
+EXTREMA = (reductions.max, reductions.min)
+SEVERAL = (*SUMS, *EXTREMA, shaping.indexing)  # of more than one entry of their inputs
+
+# Ops whose loops give what NumPy gives, on special values too. Of some, NumPy has a quicker
+# version for many entries at once: those are loops up to so many entries.
+LOOPED: dict[Any, float] = dict.fromkeys((
+    np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.reciprocal,
+    np.square, np.sqrt, np.cbrt, np.expm1, np.log1p, np.exp2, np.log2, np.log10, np.tan, np.sinh,
+    np.cosh, np.arcsin, np.arccos, np.arctan, np.arcsinh, np.arccosh, np.arctanh, np.absolute,
+    np.fabs, np.sign, np.floor, np.ceil, np.trunc, np.rint, np.isnan, np.isfinite, np.isinf,
+    np.maximum, np.minimum, np.fmax, np.fmin, np.logaddexp, np.logaddexp2, np.hypot, np.arctan2,
+    np.copysign, np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
+    np.logical_and, np.logical_or, np.logical_xor, np.logical_not,
+), math.inf)  # fmt: skip
+QUICK: dict[Any, float] = {np.exp: 4000, np.log: 4000, np.sin: 1000, np.cos: 1000, np.tanh: 100}
+POWERS = (2, 0.5, -1)
+DTYPES = {np.dtype(kind) for kind in ("f4", "f8", "i4", "i8", "?")}
+
+NEAR = 8  # nests that a value may join: the last ones
+LONG = 40  # ops that one value may pull into a nest
+LONGEST = 120  # members of a nest, and of all nests of one function
+PAIRS = 8  # of arrays, one of them written: compilers check no more of them for overlap
+
+
+@dataclass(eq=False)
+class Nest:
+    """A nest of loops.
+
+    Attributes
+    ----------
+    space : tuple of int or Size
+        How many steps each loop takes; none takes 1.
+    places : dict of Value to tuple
+        The members, and which axis of the space each of their axes is.
+    reads : dict of Value to None
+        Arrays and numbers that others make, or the caller.
+    stored : dict of Value to None
+        Members that are kept as arrays: read outside, or in a later loop over the same row.
+    loops : dict of Value to int
+        In which of the innermost loops, one after the other, a member is computed. A row is
+        computed after the loop of this number; before all of them for -1.
+    """
+
+    space: tuple[Any, ...]
+    places: dict[Value, Place] = field(default_factory=dict)
+    reads: dict[Value, None] = field(default_factory=dict)
+    stored: dict[Value, None] = field(default_factory=dict)
+    loops: dict[Value, int] = field(default_factory=dict)
+
+    @property
+    def outer(self) -> set[int]:
+        """The axes of the outer loops."""
+        return set(range(len(self.space) - 1))
+
+    def is_entry(self, place: Place) -> bool:
+        """Tell whether what has this place is computed in the innermost loop."""
+        return not self.space or len(self.space) - 1 in place
+
+    def is_total(self, value: Value) -> bool:
+        """Tell whether a member is known only when the nest is done."""
+        return value.op in SUMS and bool(_summed(value) & self.outer)
+
+    def walks(self, value: Value) -> bool:
+        """Tell whether a member takes part in an innermost loop."""
+        if value.op in (*SUMS, *EXTREMA):
+            return self.is_entry(self.inputs(value)[0][1])
+        return self.is_entry(self.places[value])
+
+    def inputs(self, value: Value) -> list[tuple[Any, Place]]:
+        """List the inputs of a member, views seen through, and the place of each."""
+        return [_seen_through(input, at) for input, at in _inputs(value, self.places[value])]
+
+
+Step = Value | list[Nest]
+
+
+def _inputs(value: Value, place: Place) -> list[tuple[Any, Place]]:
+    if value.op in (*SUMS, *EXTREMA):
+        return [(i, _natural(i.shape)) for i in value.inputs]
+    if value.op is shaping.indexing:  # one entry of each row
+        z, _, labels = value.inputs
+        return [(z, (0, 1)), (labels, (0,))]
+    found = []
+    for input in value.inputs:
+        shape = input.shape if isinstance(input, Value) else ()
+        beside = place[len(place) - len(shape) :]
+        found.append((input, tuple([None if n == 1 else a for n, a in zip(shape, beside)])))
+    return found
+
+
+def _seen_through(input: Any, place: Place) -> tuple[Any, Place]:
+    while isinstance(input, Value) and (found := source(input)) is not None:
+        input, axes = found
+        place = tuple([None if axis is None else place[axis] for axis in axes])
+    return input, place
+
+
+def source(view: Value) -> tuple[Value, list[int | None]] | None:
+    """Give what a view shows, and which axis of the view each axis of that is.
+
+    None is given for what is no view, or one of a part or in another order.
+    """
+    if view.op is shaping.broadcast_to:
+        (of,) = view.values
+        less = len(view.shape) - len(of.shape)
+        return of, [None if n == 1 else axis + less for axis, n in enumerate(of.shape)]
+    if view.op not in (shaping.reshape, shaping.expand_dims, shaping.squeeze, shaping.indexing):
+        return None
+    of = view.inputs[0]
+    index = view.attributes["index"] if view.op is shaping.indexing else ()
+    if any(not _is_whole(part) for part in index) or _long(view.shape) != _long(of.shape):
+        return None
+    rest = iter([axis for axis, n in enumerate(view.shape) if n != 1])
+    return of, [None if n == 1 else next(rest) for n in of.shape]
+
+
+def _is_whole(part: Any) -> bool:
+    return part is None or part is Ellipsis or part == slice(None) or type(part) is int
+
+
+def _long(shape: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple([n for n in shape if n != 1])
+
+
+def _natural(shape: Sequence[Any]) -> Place:
+    """Take the axes of the space as they come."""
+    rest = iter(range(len(shape)))
+    return tuple([None if n == 1 else next(rest) for n in shape])
+
+
+def _summed(value: Value) -> set[int]:
+    """List the axes of the space over which a member sums."""
+    x = next(value.values)
+    axis = value.attributes.get("axis")
+    axes = range(len(x.shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    place = _natural(x.shape)
+    return {at for a in axes if (at := place[a]) is not None}
+
+
+# Which values loops may compute
+
+
+def _is_looped(value: Value, batch: int) -> bool:
+    """Tell whether loops compute this as NumPy does, as quickly."""
+    op, dtypes = value.op, [input.dtype for input in value.values]
+    if not isinstance(op, Op) or any(d not in DTYPES for d in (value.dtype, *dtypes)):
+        return False
+    if op in (*SUMS, *EXTREMA):
+        return all(d == value.dtype and d.kind == "f" for d in dtypes) and _is_sum(value)
+    if op is shaping.indexing:
+        return value.dtype.kind == "f" and _is_pick(value)
+    if op in (shaping.cast, elementwise.unit_sign, elementwise.where):
+        return value.dtype.kind == "f"
+    if any(dtype.kind == "i" for dtype in dtypes):
+        return op.function in (np.equal, np.not_equal) and len(set(dtypes)) == 1
+    if op is elementwise.scalar_power:
+        return value.dtype.kind == "f" and value.attributes["exponent"] in POWERS
+    most = QUICK.get(op.function) or LOOPED.get(op.function, 0)
+    return value.dtype.kind in "fb" and _entries(value, batch) <= most
+
+
+def _is_sum(value: Value) -> bool:
+    """Tell whether this is a sum over rows or one of all rows, or the largest of each row."""
+    x = next(value.values)
+    space, summed = _long(x.shape), _summed(value)
+    last = {len(space) - 1}
+    _, place = _seen_through(x, _natural(x.shape))
+    if not set(place) >= set(range(len(space))):  # copies of a row, that are not walked
+        return False
+    if value.op in EXTREMA:
+        return summed == last and isinstance(space[-1], int) and space[-1] > 0
+    return bool(summed) and (summed == last or summed >= set(range(len(space) - 1)))
+
+
+def _is_pick(value: Value) -> bool:
+    """Tell whether this takes one entry of each row: z[np.arange(n), labels]."""
+    if value.attributes["index"] != ("array", "array"):
+        return False
+    z, rows, labels = value.inputs
+    counts = isinstance(rows, Value) and rows.op == "arange" and rows.shape == z.shape[:1]
+    labelled = isinstance(labels, Value) and labels.dtype.kind == "i" and labels.shape == rows.shape
+    return counts and labelled and len(_long(z.shape)) == 2 == len(z.shape)
+
+
+def _entries(value: Value, batch: int) -> int:
+    return math.prod([n.at(batch) if isinstance(n, Size) else n for n in value.shape])
+
+
+# Grouping them
+
+
+class _Fusion:
+    """Makes nests: for each value that is needed as an array, and for each sum.
+
+    Other values wait until one of these pulls them into its nest.
+    """
+
+    def __init__(self, program: Program, batch: int) -> None:
+        self.nests: list[Nest] = []
+        self.homes: dict[Value, Nest] = {}  # where each member is made first
+        self.looped = {value for value in program.body if _is_looped(value, batch)}
+        self.arrays = self._arrays(program)
+        waiting: dict[Value, int] = {}  # how many ops a value would pull along
+        for value in program.body:
+            if value not in self.looped or value in self.homes:
+                continue
+            ops = 1 + sum(waiting.get(input, 0) for input in value.values)
+            if value in self.arrays or value.op in SEVERAL or ops > LONG:
+                self._place(value)
+            else:
+                waiting[value] = ops
+        read = self.arrays.union(*(nest.reads for nest in self.nests))
+        self.calls = [v for v in program.body if v in read and v not in self.looped]
+
+    def _arrays(self, program: Program) -> set[Value]:
+        """List what is needed as an array: outputs, and what calls read."""
+        arrays = {o for o in program.outputs if isinstance(o, Value)}
+        live = set(arrays)
+        for value in reversed(program.body):
+            if value in live:
+                live.update(value.values)
+                known = value.op in MADE or source(value) is not None
+                if value not in self.looped and (value in arrays or not known):
+                    arrays.update([value, *value.values])
+                elif value in self.looped and value.op is shaping.indexing:
+                    arrays.add(value.inputs[0])  # of which entries are taken out of order
+        return arrays
+
+    def _place(self, value: Value) -> None:
+        """Put a value into a nest where it fits, or into a new one."""
+        walked = value.inputs[0] if value.op in SEVERAL else value
+        space = _long(walked.shape)
+        near = [nest for nest in self.nests[-NEAR:] if space in (nest.space, nest.space[:-1])]
+        for nest in [*reversed(near), Nest(space)]:
+            trial = replace(nest, places=dict(nest.places), reads=dict(nest.reads))
+            new = not nest.places
+            if self._add(trial, value, _natural(value.shape)) and (new or self._pays(nest, trial)):
+                break
+        if new:
+            self.nests.append(nest)
+        nest.places, nest.reads = trial.places, trial.reads
+        nest.stored.update({v: None for v in nest.places if v in self.arrays})
+        for member in nest.places:
+            self.homes.setdefault(member, nest)
+        for read in nest.reads:
+            if read in self.homes:
+                self.homes[read].stored[read] = None
+
+    def _add(self, nest: Nest, value: Value, place: Place) -> bool:
+        """Make a value a member, with all that it needs; tell whether that is possible."""
+        nest.places[value] = place
+        if value.op in (*SUMS, *EXTREMA):
+            of_rows = _summed(value) == {len(nest.space) - 1}
+            if not of_rows and (value.op in EXTREMA or not _summed(value) >= nest.outer):
+                return False
+        return all(self._reach(nest, input, at) for input, at in nest.inputs(value))
+
+    def _reach(self, nest: Nest, input: Any, place: Place) -> bool:
+        """Find how a nest gets an input: as a member, from outside, or by making it."""
+        if not isinstance(input, Value) or input.op in MADE:
+            return True
+        if input in nest.places:
+            return nest.places[input] == place and not nest.is_total(input)
+        if input in self.looped:
+            made = input in self.homes and not self._again(input)
+            if not made and nest.outer <= set(place):
+                return self._add(nest, input, place)
+            if input not in self.homes:
+                self._place(input)
+        nest.reads[input] = None
+        return True
+
+    def _again(self, value: Value) -> bool:
+        """Tell whether to compute a value anew: if it is one quick op of arrays that are there."""
+        if value in self.homes[value].stored or value.op in SEVERAL:
+            return False
+        inputs = [input for input, _ in self.homes[value].inputs(value) if isinstance(input, Value)]
+        there = all(i not in self.looped or i in self.homes[i].stored for i in inputs)
+        return there and getattr(value.op, "function", None) not in QUICK
+
+    def _pays(self, nest: Nest, trial: Nest) -> bool:
+        """Tell whether what is added shares arrays with the nest, and may be made together."""
+        new = [v for member in trial.places if member not in nest.places
+               for v, _ in trial.inputs(member) if isinstance(v, Value)]  # fmt: skip
+        shares = any(v in nest.places or (v in nest.reads and v.shape) for v in new)
+        small = len(trial.places) <= LONGEST and self._pairs(trial) <= PAIRS
+        return shares and small and not any(nest in self._makers(read) for read in trial.reads)
+
+    def _pairs(self, nest: Nest) -> int:
+        """Count pairs of arrays in the innermost loop, one of them written."""
+        entries = {input for member in nest.places for input, place in nest.inputs(member)
+                   if nest.is_entry(place)}  # fmt: skip
+        sums = sum(nest.is_total(v) and nest.walks(v) for v in nest.places)
+        written = sum(nest.is_entry(nest.places[v]) for v in {*nest.stored, *nest.places}
+                      if v in nest.stored or v in self.arrays)  # fmt: skip
+        read = [v for v in nest.reads if v in entries]
+        spare = sum(v.op != "parameter" for v in read)  # may be overwritten
+        arrays, changed = len(read) + sums + max(0, written - spare), written + sums
+        return changed * (changed - 1) // 2 + changed * (arrays - changed)
+
+    def _makers(self, value: Value) -> set[Nest | Value]:
+        """List all nests and calls on which a value depends."""
+        found: set[Nest | Value] = set()
+        stack = [value]
+        while stack:
+            maker = self.maker(stack.pop())
+            if maker not in found:
+                found.add(maker)
+                stack.extend(maker.reads if isinstance(maker, Nest) else maker.values)
+        return found
+
+    def maker(self, value: Value) -> Any:
+        """Give the nest that makes a value; else the value, made by a call or by the caller."""
+        return self.homes.get(value, value)
+
+    def ordered(self) -> list[Step]:
+        """Give calls and nests in an order in which few runs of nests alternate with calls."""
+        sorter: TopologicalSorter[Any] = TopologicalSorter()
+        nodes: list[Any] = [*self.calls, *self.nests]
+        for node in nodes:
+            read = node.reads if isinstance(node, Nest) else node.values
+            sorter.add(node, *[self.maker(v) for v in read if v.op != "parameter"])
+        sorter.prepare()
+        steps: list[Step] = []
+        waiting: list[Nest] = []
+        while sorter.is_active():
+            ready = sorter.get_ready()
+            calls = [node for node in ready if isinstance(node, Value)]
+            waiting += [node for node in ready if isinstance(node, Nest)]
+            steps += calls
+            if not calls:
+                last = steps[-1] if steps else None
+                if isinstance(last, list) and sum(len(n.places) for n in last) < LONGEST:
+                    last += waiting
+                else:
+                    steps.append(waiting)
+                sorter.done(*waiting)
+                waiting = []
+            sorter.done(*calls)
+        return steps
+
+
+def fused(program: Program, batch: int) -> list[Step]:
+    """Group values into nests of loops; `batch` is the batch size that was traced.
+
+    Returns
+    -------
+    list of Value or list of Nest
+        What NumPy's calls compute, and between them runs of nests, in order.
+    """
+    fusion = _Fusion(program, batch)
+    order = {value: place for place, value in enumerate(program.body)}
+    for nest in fusion.nests:
+        nest.places = dict(sorted(nest.places.items(), key=lambda item: order[item[0]]))
+        nest.loops = _loops(nest)
+    return fusion.ordered()
+
+
+def _loops(nest: Nest) -> dict[Value, int]:
+    """Count in which loop each member of a nest is; keep what is read in a later one."""
+    loops: dict[Value, int] = {}
+    users: dict[Value, list[Value]] = {value: [] for value in nest.places}
+    for value in nest.places:
+        members = [input for input, _ in nest.inputs(value) if input in loops]
+        walks = nest.walks(value)
+        known = [loops[i] + (walks and not nest.is_entry(nest.places[i])) for i in members]
+        loops[value] = max(known, default=0 if walks else -1)
+        for input in members:
+            users[input].append(value)
+    for value in reversed(nest.places):  # as late as they can be
+        entry = nest.is_entry(nest.places[value]) and value.op not in SEVERAL
+        if entry and users[value] and value not in nest.stored:
+            loops[value] = min(loops[user] for user in users[value])
+            if any(loops[user] > loops[value] for user in users[value]):
+                nest.stored[value] = None
+    return loops

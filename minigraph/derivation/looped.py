@@ -1,0 +1,200 @@
+"""The source of a program in loops: functions that compilers take, between calls of NumPy."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigraph.derivation.compiling import Argument
+from minigraph.derivation.expressions import Text
+from minigraph.derivation.fast import FastWriter
+from minigraph.derivation.fusing import SEVERAL, Nest, fused
+from minigraph.derivation.loops import LETTERS, write_nest
+from minigraph.derivation.naming import Names
+from minigraph.derivation.program import Program, Value
+from minigraph.derivation.textbook import signature
+
+__all__ = ["LoopWriter"]
+
+COMPILER = """\
+try:
+    from numba import njit
+except ImportError:  # the loops are run as they are
+
+    def njit(**options):
+        return lambda function: function
+
+
+""".splitlines()
+
+
+class LoopWriter(FastWriter):
+    """Writes runs of nests as functions of their own.
+
+    Attributes
+    ----------
+    signatures : dict of str to list of Argument
+        What each of these functions takes.
+    """
+
+    def __init__(self, program: Program, batch: int) -> None:
+        super().__init__(program)
+        self.steps = fused(program, batch)
+        self.signatures: dict[str, list[Argument]] = {}
+        self.functions: list[str] = []  # lines
+        self.uses, self.last = {}, {}
+        for place, node in enumerate(self._nodes()):
+            read = node.reads if isinstance(node, Nest) else node.values
+            for value in read:
+                self.uses[value] = self.uses.get(value, 0) + 1
+                self.last[self.root(value)] = place
+            for value in node.stored if isinstance(node, Nest) else ():
+                self.last[value] = place
+        for output in self.outputs:
+            self.uses[output] = self.uses.get(output, 0) + 1
+            self.last[self.root(output)] = len(program.body)
+        self.numbers: set[Value] = set()  # that loops gave
+        # Numbers that calls and the caller get need their dtype; loops take any
+        self.typed = self.outputs | {
+            v for step in self.steps if isinstance(step, Value) for v in step.values
+        }
+
+    def _nodes(self) -> list[Any]:
+        return [n for step in self.steps for n in (step if isinstance(step, list) else [step])]
+
+    def write(self) -> None:
+        """Write all statements."""
+        place = 0
+        for step in self.steps:
+            if isinstance(step, Value):
+                self.write_value(place, step)
+                place += 1
+            else:
+                self._write_run(place, step)
+                place += len(step)
+
+    def before(self, title: str) -> list[str]:
+        """Write the functions of loops, and the one that makes the buffers."""
+        return [*(COMPILER if self.functions else []), *self.functions, *super().before(title)]
+
+    def _write_run(self, place: int, nests: Sequence[Nest]) -> None:
+        """Write a function for some nests, and its call."""
+        run = _Run(self, f"loops_{len(self.signatures) + 1}")
+        for nest in nests:
+            run.add(place, nest)
+            self.release(place, [*nest.reads, *nest.stored])
+            place += 1
+        run.finish(place)
+
+
+class _Run:
+    """A function of loops that is being written: what it takes, does and gives."""
+
+    def __init__(self, writer: LoopWriter, name: str) -> None:
+        self.writer, self.name = writer, name
+        self.names = Names(["np", "K", "njit", name, *LETTERS[:5]])
+        self.arrays: dict[Value, str] = {}  # what they are called in the function
+        self.texts: dict[Value, Text] = {}  # of numbers
+        self.given: dict[str, tuple[str, Argument]] = {}  # by parameter: what is given for it
+        self.made: list[Value] = []
+        self.lines: list[str] = []
+
+    def add(self, place: int, nest: Nest) -> None:
+        """Write a nest; `place` tells when it is run."""
+        for value in nest.reads:
+            if value not in self.arrays and value not in self.texts:
+                self._take(value)
+        for value in nest.places:
+            if value in nest.stored:
+                self.made.append(value)
+                if value.shape:
+                    self._keep(place, nest, value)
+        self.lines += write_nest(nest, self.arrays, self.texts, self.names)
+
+    def _take(self, value: Value) -> None:
+        """Add a parameter for what is made before."""
+        code = self.writer.text(value).code
+        for name, (given, _) in self.given.items():
+            if given == code and value.shape:
+                self.arrays[value] = name
+                return
+        name = self.names.give(code if code.isidentifier() else value.name or "x")
+        if value.shape:
+            plain = value.op == "parameter" or value in self.writer.holders
+            self.arrays[value] = name
+            self.given[name] = code, Argument(value.dtype, len(value.shape), plain)
+            return
+        if value in self.writer.typed or value not in self.writer.numbers:
+            code = f"{'float' if value.dtype.kind == 'f' else 'int'}({code})"
+        self.given[name] = code, Argument(np.dtype(float if value.dtype.kind == "f" else int))
+        wide = value.dtype in (float, int)
+        self.texts[value] = Text(name if wide else f"np.{value.dtype.name}({name})")
+
+    def _keep(self, place: int, nest: Nest, value: Value) -> None:
+        """Find an array for a value: over one that is read for the last time, or anew."""
+        writer = self.writer
+        for other in (*nest.reads, *nest.stored):
+            alike = other.shape == value.shape and other.dtype == value.dtype
+            free = other in writer.holders and writer.last[other] == place and other is not value
+            if alike and free and _overwrites(nest, value, other):
+                writer.take_over(value, other)
+                name = self.arrays[value] = self.arrays[other]
+                writer.texts[value] = writer.texts[other]
+                code, argument = self.given[name]
+                self.given[name] = code, argument._replace(written=True)
+                return
+        buffer = writer.spare(value)
+        known = [name for name, (code, _) in self.given.items() if code == buffer]
+        name = known[0] if known else self.names.give(value.name or buffer)
+        self.arrays[value], writer.texts[value] = name, Text(buffer)
+        self.given[name] = buffer, Argument(value.dtype, len(value.shape), written=True)
+
+    def finish(self, place: int) -> None:
+        """Write the function and its call."""
+        writer = self.writer
+        later = [v for v in self.made if writer.last[v] >= place]
+        numbers = [v for v in later if not v.shape]
+        if numbers:
+            self.lines.append(f"return {', '.join(self.texts[v].code for v in numbers)}")
+        if any(re.search(r"\bK\b", line) for line in self.lines):
+            self.given["K"] = "K", Argument(np.dtype(int), None)
+        writer.signatures[self.name] = [argument for _, argument in self.given.values()]
+        call = f"{self.name}({', '.join(code for code, _ in self.given.values())})"
+        head = signature(self.name, list(self.given))
+        writer.functions += ['@njit(error_model="numpy")', *head]
+        writer.functions += [f"    {line}" for line in self.lines] + ["", ""]
+        writer.numbers.update(numbers)
+        for value in numbers:
+            named = writer.reserved.get(value) or writer.names.give(self.texts[value].code)
+            writer.texts[value] = Text(named)
+        if numbers:
+            call = f"{', '.join(writer.texts[value].code for value in numbers)} = {call}"
+        writer.state(Value("loops", (), {}, (), np.dtype(float)), [call])
+        for value in numbers:
+            if value in writer.typed:
+                code = writer.texts[value].code
+                writer.state(value, [f"{code} = np.{value.dtype.name}({code})"])
+        for value in later:
+            if value.shape and value.name:
+                name = writer.name(value)
+                writer.state(value, [f"{name} = {writer.texts[value].code}"])
+                writer.texts[value] = Text(name)
+
+
+def _overwrites(nest: Nest, value: Value, other: Value) -> bool:
+    """Tell whether a value may be written where another is: all reads there come before.
+
+    That is, they are of the entry that is written, in the same loop or an earlier one.
+    """
+    place, number = nest.places[value], nest.loops[value]
+    if not nest.walks(value) or value.op in SEVERAL:
+        return False
+    for reader in nest.places:
+        for input, at in nest.inputs(reader):
+            if input is not other:
+                continue
+            latest = number if nest.walks(reader) else number - 1
+            if at != place or nest.loops[reader] > latest:
+                return False
+    return True

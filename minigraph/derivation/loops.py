@@ -1,0 +1,356 @@
+"""Nests of loops, written as Python that runs as it is and that Numba compiles."""
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigraph.derivation.expressions import ATOM, LOOSE, PRODUCT, UNARY, Text, literal, operator
+from minigraph.derivation.forms import OPERATORS, written
+from minigraph.derivation.fusing import EXTREMA, SEVERAL, SUMS, Nest, Place
+from minigraph.derivation.naming import Names, identifier
+from minigraph.derivation.program import Value
+from minigraph.derivation.textbook import WIDTH
+from minigraph.ops import elementwise, neural, reductions, shaping
+
+__all__ = ["LETTERS", "write_nest"]
+
+LETTERS = ("i", "j", "k", "m", "n", *(f"i{axis}" for axis in range(5, 64)))
+BLOCK = 16  # rows that are summed in the dtype of the array; these sums are summed in float64
+INLINE = 32  # letters of an expression within another
+CONDITIONAL = LOOSE + 1
+STARTS: dict[Any, str] = {reductions.max: "-np.inf", reductions.min: "np.inf"}
+LARGER: dict[Any, str] = {reductions.max: "np.maximum", reductions.min: "np.minimum"}
+
+
+def write_nest(
+    nest: Nest, arrays: Mapping[Value, str], texts: dict[Value, Text], names: Names
+) -> list[str]:
+    """Write one nest.
+
+    Parameters
+    ----------
+    nest : Nest
+    arrays : mapping of Value to str
+        What the arrays are called; several values may be in one, one after the other.
+    texts : dict of Value to Text
+        How numbers are written; those that the nest makes are added.
+    names : Names
+        Taken so far.
+    """
+    writer = _NestWriter(nest, arrays, texts, names)
+    writer.write()
+    return [f"{'    ' * depth}{code}" for depth, code in writer.lines]
+
+
+class _NestWriter:
+    def __init__(
+        self, nest: Nest, arrays: Mapping[Value, str], texts: dict[Value, Text], names: Names
+    ) -> None:
+        self.nest, self.arrays, self.texts, self.names = nest, arrays, texts, names
+        self.lines: list[tuple[int, str]] = []
+        self.depth = max(0, len(nest.space) - 1)  # of what is done once for each row
+        self.sums: dict[Value, str] = {}  # what adds up a sum, or all of a column
+        self.users: dict[Value, list[Value]] = {value: [] for value in nest.places}
+        for value in nest.places:
+            for input, _ in nest.inputs(value):
+                if input in self.users:
+                    self.users[input].append(value)
+        self.labels: dict[Value, str] = {}
+
+    def _label(self, value: Value) -> str:
+        """Find a name for a value; variables for its entries and rows are called after it."""
+        if value not in self.labels:
+            wanted = value.name
+            if value.op in (*SUMS, *EXTREMA):
+                of = next(value.values)
+                wanted = wanted or f"{value.op.name}_{self.arrays.get(of) or of.name or 't'}"
+            if wanted and identifier(wanted) == self.arrays.get(value):
+                self.labels[value] = self.arrays[value]
+            else:
+                self.labels[value] = self.names.give(wanted) if wanted else self.names.next("t")
+        return self.labels[value]
+
+    def say(self, depth: int, code: str) -> None:
+        self.lines.append((depth, code))
+
+    def write(self) -> None:
+        """Write the formulas, the loops, and what is known after them."""
+        nest, space = self.nest, self.nest.space
+        self._formulas()
+        totals = [value for value in nest.places if nest.is_total(value)]
+        for value in totals:
+            self._begin_total(value)
+        for axis in sorted(nest.outer):
+            self.say(axis, f"for {LETTERS[axis]} in range({space[axis]}):")
+        self._rows(-1)
+        for number in range(max(nest.loops.values()) + 1):
+            self._row_loop(number)
+            self._rows(number)
+        if any(nest.walks(value) for value in totals):
+            self._add_up(totals)
+        for value in totals:
+            self._end_total(value)
+        for value in nest.places:  # what is no number is read from its array by others
+            if value.shape:
+                self.texts.pop(value, None)
+
+    def _row_loop(self, number: int) -> None:
+        """Write a loop over the entries of a row."""
+        nest = self.nest
+        walking = [v for v in nest.places if nest.loops[v] == number and nest.walks(v)]
+        sums = [v for v in walking if v.op in SEVERAL and not nest.is_total(v)]
+        for value in sums:
+            self.sums[value] = self._variable(value, "_sum" if value.op in SUMS else "")
+            start = "0" if value.op in SUMS else STARTS[value.op]
+            dtype = "float64" if value.op in SUMS else value.dtype.name
+            self.say(self.depth, f"{self.sums[value]} = np.{dtype}({start})")
+        inner = len(nest.space)
+        if nest.space:
+            self.say(inner - 1, f"for {LETTERS[inner - 1]} in range({nest.space[-1]}):")
+        kept = [v for v in walking if v.op not in SEVERAL and v in nest.stored and v.shape]
+        for value in walking:
+            if value.op not in SEVERAL:
+                self._compute(inner, value, kept == [value])
+            elif value in sums and value.op in EXTREMA:
+                name, x = self.sums[value], self._formula(value)
+                self.say(inner, f"{name} = {LARGER[value.op]}({name}, {x.code})")
+            elif value in sums:
+                self.say(inner, f"{self.sums[value]} += {self._formula(value).code}")
+            else:
+                column = f"{self.sums[value]}_part[{LETTERS[inner - 1]}]"
+                self.say(inner, f"{column} += {self._formula(value).code}")
+        for value in kept:  # after all that reads what was there
+            self._store(inner, value, self.texts.pop(value))
+        for value in sums:
+            self._finish(self.depth, value)
+
+    def _rows(self, number: int) -> None:
+        """Write what is computed once for each row, after the loop of this number."""
+        for value, at in self.nest.loops.items():
+            if at != number or self.nest.walks(value):
+                continue
+            if self.nest.is_total(value):
+                self.say(self.depth, f"{self.sums[value]} += {self._formula(value).code}")
+                continue
+            kept = value in self.nest.stored and bool(value.shape)
+            self._compute(self.depth, value, kept)
+            if kept:
+                self._store(self.depth, value, self.texts[value])
+
+    def _compute(self, depth: int, value: Value, alone: bool) -> None:
+        """Write an assignment, or keep the formula for what reads it: if alone, what stores it."""
+        picked = value.op is shaping.indexing
+        text = self._picked(depth, value) if picked else self._formula(value)
+        users = self.users[value]
+        if len(users) == 1 and value not in self.nest.stored and not value.name:
+            alike = self.nest.walks(value) == self.nest.walks(users[0])
+            beside = alike and self.nest.loops[value] == self.nest.loops[users[0]]
+            if beside and len(text.code) <= INLINE:
+                self.texts[value] = text
+                return
+        if users or not alone:
+            name = self._variable(value)
+            self.say(depth, f"{name} = {text.code}")
+            text = Text(name)
+        self.texts[value] = text
+
+    def _store(self, depth: int, value: Value, text: Text) -> None:
+        place = self.nest.places[value]
+        self.say(depth, f"{self._element(self.arrays[value], place)} = {text.code}")
+
+    def _variable(self, value: Value, kind: str = "") -> str:
+        """Name a variable for an entry, like h_ij, for one of a row, like largest_i, or a sum."""
+        letters = LETTERS[: len(self.nest.space) if self.nest.is_entry(self.nest.places[value])
+                          and value.op not in SEVERAL else self.depth]  # fmt: skip
+        suffix = f"_{''.join(letters)}" if letters and not self.nest.is_total(value) else ""
+        suffix = suffix or ("_0" if value.shape else "")  # not the name of the array itself
+        label = self._label(value)
+        return self.names.give(f"{label}{kind}{suffix}") if kind or suffix else label
+
+    def _element(self, array: str, place: Place) -> str:
+        index = ", ".join("0" if axis is None else LETTERS[axis] for axis in place)
+        return f"{array}[{index}]"
+
+    # Sums
+
+    def _begin_total(self, value: Value) -> None:
+        if self.nest.walks(value):  # each column by itself
+            size, name = self.nest.space[-1], self._label(value)
+            self.sums[value] = name
+            self.say(0, f"{name}_sums = np.zeros({size})")
+            self.say(0, f"{name}_part = np.zeros({size}, dtype=np.{value.dtype.name})")
+        else:
+            self.sums[value] = self._variable(value, "_sum")
+            self.say(0, f"{self.sums[value]} = np.float64(0)")
+
+    def _add_up(self, totals: Sequence[Value]) -> None:
+        """Add what some rows gave to the sums."""
+        row, column = LETTERS[self.depth - 1 : self.depth + 1]
+        size = self.nest.space[-2]
+        self.say(self.depth, f"if {row} % {BLOCK} == {BLOCK - 1} or {row} == {size} - 1:")
+        self.say(self.depth + 1, f"for {column} in range({self.nest.space[-1]}):")
+        for value in totals:
+            if self.nest.walks(value):
+                name = self.sums[value]
+                self.say(self.depth + 2, f"{name}_sums[{column}] += {name}_part[{column}]")
+                self.say(self.depth + 2, f"{name}_part[{column}] = 0")
+
+    def _end_total(self, value: Value) -> None:
+        name, column = self.sums[value], LETTERS[self.depth]
+        if not self.nest.walks(value):
+            self._finish(0, value)
+            return
+        long = any(n != 1 for n in value.shape)
+        if not long:
+            total = self.sums[value] = self._variable(value, "_sum")
+            self.say(0, f"{total} = np.float64(0)")
+        self.say(0, f"for {column} in range({self.nest.space[-1]}):")
+        if long:
+            place = tuple([None if n == 1 else self.depth for n in value.shape])
+            text = self._cast(self._mean(value, f"{name}_sums[{column}]"), value)
+            self.say(1, f"{self._element(self.arrays[value], place)} = {text.code}")
+        else:
+            self.say(1, f"{total} += {name}_sums[{column}]")
+            self._finish(0, value)
+
+    def _finish(self, depth: int, value: Value) -> None:
+        """Give what a sum has come to, in its dtype."""
+        text = self._cast(self._mean(value, self.sums[value]), value)
+        if text.code != self.sums[value]:
+            name = self._variable(value)
+            self.say(depth, f"{name} = {text.code}")
+            text = Text(name)
+        self.texts[value] = text
+        if value.shape and value in self.nest.stored:
+            total = self.nest.is_total(value)
+            place = (None,) * len(value.shape) if total else self.nest.places[value]
+            self.say(depth, f"{self._element(self.arrays[value], place)} = {text.code}")
+
+    def _mean(self, value: Value, total: str) -> Text:
+        if value.op is not reductions.mean:
+            return Text(total)
+        shape = next(value.values).shape
+        sizes = [str(n) for axis, n in enumerate(shape) if n != 1 and axis in _axes(value)]
+        return Text(f"{total} / ({' * '.join(sizes)})" if sizes[1:] else f"{total} / {sizes[0]}")
+
+    def _cast(self, text: Text, value: Value) -> Text:
+        wide = value.dtype == float or value.op in EXTREMA
+        return text if wide else Text(f"np.{value.dtype.name}({text.code})")
+
+    # Formulas of entries
+
+    def _formula(self, value: Value) -> Text:
+        """Write what makes an entry, a row, or what is added to a sum."""
+        op, nest = value.op, self.nest
+        dtypes = [input.dtype for input in value.values]
+        dtype = value.dtype if value.dtype.kind == "f" else np.result_type(*dtypes)
+        found = nest.inputs(value)
+        kinds = [dtype] * len(found)
+        if op is elementwise.where:
+            kinds[0] = np.dtype(bool)
+        texts = [self._operand(input, place, kind) for (input, place), kind in zip(found, kinds)]
+        form, function = FORMS.get(op), getattr(op, "function", None)
+        if form is not None:
+            return form(texts, value)
+        if function in OPERATORS and texts[0] != texts[1]:
+            symbol, level = OPERATORS[function]
+            return operator(symbol, level, texts)
+        if function is np.negative:
+            return Text(f"-{texts[0].within(UNARY)}", UNARY)
+        name = "abs" if function is np.absolute else getattr(function, "__name__", "")
+        return Text(f"np.{name}({', '.join(text.within(LOOSE) for text in texts)})")
+
+    def _picked(self, depth: int, value: Value) -> Text:
+        """Write the entry of a row that a label chooses; no compiler checks the label."""
+        (z, _), (labels, at) = self.nest.inputs(value)
+        label, size = self._read(labels, at).code, z.shape[1]
+        self.say(depth, f"if not -{size} <= {label} < {size}:")
+        self.say(depth + 1, f'raise IndexError("a label is out of bounds for {size} entries")')
+        return Text(f"{self.arrays[z]}[{LETTERS[0]}, {label}]")
+
+    def _operand(self, input: Any, place: Place, dtype: Any) -> Text:
+        """Read an input in the dtype of the operation."""
+        text = self._read(input, place)
+        if isinstance(input, Value) and (input.dtype == dtype or dtype.kind == "b"):
+            return text
+        plain = dtype.char == "d" or dtype.kind != "f"
+        return text if plain and not isinstance(input, Value) else _typed(text, dtype)
+
+    def _read(self, input: Any, place: Place) -> Text:
+        if not isinstance(input, Value):
+            return literal(input, weak=True)
+        if input.op == "full":
+            return literal(input.attributes["value"], weak=True)
+        if input.op == "arange":
+            return Text("0" if place[0] is None else LETTERS[place[0]])
+        if input in self.texts:
+            return self.texts[input]
+        return Text(self._element(self.arrays[input], place))
+
+    # Formulas of whole arrays
+
+    def _formulas(self) -> None:
+        """Say in comments what the loops compute."""
+        whole: dict[Value, Text] = {}
+
+        def read(input: Any) -> Text:
+            if not isinstance(input, Value):
+                return literal(input)
+            if input in whole:
+                return whole[input]
+            if input in self.arrays or input in self.texts:
+                return Text(self.arrays.get(input) or self.texts[input].code)
+            return written(input, [read(i) for i in input.inputs])
+
+        for value in self.nest.places:
+            text = written(value, [read(input) for input in value.inputs])
+            alone = len(self.users[value]) == 1 and value not in self.nest.stored
+            if alone and not value.name and len(text.code) <= WIDTH // 2:
+                whole[value] = text
+                continue
+            whole[value] = Text(self._label(value))
+            for line in textwrap.wrap(f"{self._label(value)} = {text.code}", WIDTH - 8,
+                                      subsequent_indent="    "):  # fmt: skip
+                self.say(0, f"# {line}")
+
+
+def _typed(text: Text, dtype: Any) -> Text:
+    return Text(f"np.{dtype.name}({text.within(LOOSE)})")
+
+
+def _axes(value: Value) -> set[int]:
+    axis, rank = value.attributes["axis"], len(next(value.values).shape)
+    axes = range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return {a % rank for a in axes}
+
+
+def _chosen(texts: Sequence[Text], value: Value) -> Text:
+    condition, a, b = [text.within(LOOSE) for text in texts]
+    return Text(f"{a} if {condition} else {b}", CONDITIONAL)
+
+
+def _call(template: str, level: int = ATOM) -> Any:
+    def form(texts: Sequence[Text], value: Value) -> Text:
+        parts = [text.within(LOOSE) for text in texts]
+        one = "np.float64" if value.dtype == float else f"np.{value.dtype.name}"
+        return Text(template.format(*parts, one=f"{one}(1)", zero=f"{one}(0)"), level)
+
+    return form
+
+
+_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
+
+FORMS: dict[Any, Callable[[Sequence[Text], Value], Text]] = {
+    elementwise.where: _chosen,
+    elementwise.unit_sign: _call("np.copysign({one}, {0})"),
+    elementwise.sign: _call("np.sign({0} + {zero})"),  # of -0.0 it is 0.0
+    elementwise.scalar_power: lambda texts, value: Text(
+        f"np.{_POWERS[value.attributes['exponent']].__name__}({texts[0].within(LOOSE)})"
+    ),
+    shaping.cast: lambda texts, value: texts[0],
+    neural.norm1: lambda texts, value: operator("*", PRODUCT, texts[::-1]),
+    neural.l2_penalty: _call("np.square({0})"),
+    **dict.fromkeys((reductions.sum, reductions.mean, *EXTREMA), lambda texts, value: texts[0]),
+}
