@@ -10,66 +10,49 @@ examples, float32, integer labels t:
     Z = relu(X @ W1 + b1) @ W2 + b2
     loss = mean(logsumexp(Z) - Z[t]) + l11 |W1|_1 + l12 |W1|^2 + l21 |W2|_1 + l22 |W2|^2
 
-Before any timing, every contender takes three steps from the same start; losses or updates that
-differ from the baseline's, or parameters that are not float32, end the run. Then, round by round,
-every contender runs once, in shuffled order, for as many steps as last about 10 ms. A ratio is the
-median, over the rounds, of the contender's time by the baseline's in the same round. Its quartiles
-follow, then the minor page faults per step. The garbage collector stays on.
-
-The script runs itself again on one CPU with one thread. glibc's malloc gives memory back to the
-system and faults it in anew at every step, or does not, by luck; so there are two tables: "fixed",
-where it keeps what it has, and "default". Elsewhere than on glibc the two are the same.
+How it is measured is said in timing.py, which compiled.py shares: there are other dtypes,
+activations, depths and optimizers. A ratio's quartiles follow it, then the minor page faults per
+step. "products alone" are the five matrix products of a step and nothing else.
 
 Contenders whose package is not installed are left out (`pip install -e .[bench]` brings all).
 """
 
 import argparse
-import importlib.util
 import json
-import os
-import platform
-import random
-import resource
-import subprocess
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
-from typing import NamedTuple
 
 import numpy as np
+from timing import (
+    Contender,
+    add_options,
+    ahead,
+    allocators,
+    alone,
+    by_turns,
+    checked_steps,
+    installed,
+    make_products,
+    pin,
+    problem,
+    shown,
+    summaries,
+    versions,
+    write,
+)
 
 import minigraph as mg
 from minigraph import nn, optim
 
-SIZES = {  # name: (inputs, hidden, outputs, examples)
-    "2-2-2": (2, 2, 2, 10),
-    "784-50-10": (784, 50, 10, 100),
-    "784-500-10": (784, 500, 10, 256),
+SIZES = {  # name: (inputs, hidden, outputs), examples
+    "2-2-2": ((2, 2, 2), 10),
+    "784-50-10": ((784, 50, 10), 100),
+    "784-500-10": ((784, 500, 10), 256),
 }
 PENALTIES = (1e-4, 2e-4, 3e-4, 4e-4)  # l11, l12, l21, l22
 LEARNING_RATE = 0.05
-SECONDS_PER_MEASUREMENT = 0.01
-CHECKED_STEPS = 3
-TOLERANCE = 1e-4
 
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "JAX_PLATFORMS": "cpu",
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-}
-# 32 MiB is the largest threshold for mmap that every glibc accepts.
-MALLOC = {
-    "fixed": {"MALLOC_TRIM_THRESHOLD_": str(2**32), "MALLOC_MMAP_THRESHOLD_": str(2**25)},
-    "default": {},
-}
-
-
-# The contenders: make(params, X, t, lams, lr) -> step, parameters. step() takes one step and
-# returns the loss; parameters() gives the present W1, b1, W2, b2, in the baseline's layout.
+# The contenders: make(params, X, t, lams, lr) -> step, parameters.
 
 
 def make_numpy(params, X, t, lams, lr):
@@ -109,14 +92,18 @@ def make_numpy(params, X, t, lams, lr):
     return step, lambda: (W1, b1, W2, b2)
 
 
-def make_minigraph_nn(params, X, t, lams, lr):
+def network(params, lr):
+    """Give an MLP of these parameters, and its optimizer."""
     (inputs, hidden), outputs = params[0].shape, len(params[3])
     model = nn.MLP((inputs, hidden, outputs), activation=mg.relu, seed=0, dtype=np.float32)
-    first, second = model.layers
-    tensors = first.W, first.b, second.W, second.b
-    for tensor, value in zip(tensors, params):
+    for tensor, value in zip(model.parameters().values(), params):
         tensor.data = value
-    sgd = optim.SGD(model.parameters(), lr=lr)
+    return model, optim.SGD(model.parameters(), lr=lr)
+
+
+def make_minigraph_nn(params, X, t, lams, lr):
+    model, sgd = network(params, lr)
+    first, second = model.layers
     l11, l12, l21, l22 = lams
 
     def step():
@@ -127,7 +114,13 @@ def make_minigraph_nn(params, X, t, lams, lr):
         sgd.step()
         return loss
 
-    return step, lambda: [tensor.data for tensor in tensors]
+    return step, lambda: [tensor.data for tensor in sgd.parameters]
+
+
+def make_minigraph_numba(params, X, t, lams, lr):
+    model, sgd = network(params, lr)
+    step = mg.derive_step(lambda X, t: nn.risk(model, X, t, lams), sgd, backend="numba")
+    return lambda: step(X, t), lambda: [tensor.data for tensor in sgd.parameters]
 
 
 def make_minigraph_operators(params, X, t, lams, lr):
@@ -148,7 +141,7 @@ def make_minigraph_operators(params, X, t, lams, lr):
     return step, lambda: [tensor.data for tensor in tensors]
 
 
-def make_minigraph_derived(params, X, t, lams, lr):
+def make_minigraph_derived(params, X, t, lams, lr, **options):
     params = [p.copy() for p in params]
     l11, l12, l21, l22 = lams
 
@@ -157,7 +150,7 @@ def make_minigraph_derived(params, X, t, lams, lr):
         nll = mg.softmax_nll(logits, t)
         return nll + mg.elastic_net(W1, l11, l12) + mg.elastic_net(W2, l21, l22)
 
-    derived = mg.derive(risk, *params, X, t, argnums=(0, 1, 2, 3), style="fast")
+    derived = mg.derive(risk, *params, X, t, argnums=(0, 1, 2, 3), **options)
 
     def step():
         loss, gradients = derived(*params, X, t, copy=False)
@@ -274,179 +267,89 @@ def make_jax(params, X, t, lams, lr, jit):
     return step, lambda: params
 
 
-class Contender(NamedTuple):
-    name: str
-    package: str
-    make: Callable
-    bars: tuple[float, ...] = ()  # the ratio aimed at, by size
-
-
+JAX = "JAX jit"
+NUMBA = "minigraph (numba)"
 BASELINE = Contender("numpy by hand", "numpy", make_numpy)
 CONTENDERS = [
     BASELINE,
+    Contender("products alone", "numpy", make_products),
+    Contender(NUMBA, "numba", make_minigraph_numba, (0.27, 0.66, 0.76)),
+    Contender(
+        "minigraph (numba, derive)", "numba", partial(make_minigraph_derived, backend="numba")
+    ),
     Contender("minigraph (nn)", "minigraph", make_minigraph_nn, (2.0, 1.18, 1.05)),
     Contender("minigraph (operators)", "minigraph", make_minigraph_operators, (2.3, 1.25, 1.10)),
-    Contender("minigraph (derived)", "minigraph", make_minigraph_derived, (0.92, 0.94, 0.98)),
+    Contender(
+        "minigraph (derived)",
+        "minigraph",
+        partial(make_minigraph_derived, style="fast"),
+        (0.92, 0.94, 0.98),
+    ),
     Contender("PyTorch", "torch", make_torch),
-    Contender("JAX jit", "jax", partial(make_jax, jit=True)),
+    Contender(JAX, "jax", partial(make_jax, jit=True)),
     Contender("JAX eager", "jax", partial(make_jax, jit=False)),
     Contender("MyGrad", "mygrad", make_mygrad),
     Contender("autograd", "autograd", make_autograd),
 ]
 
 
-def problem(inputs, hidden, outputs, examples):
-    """Draw the parameters, the examples and their labels."""
-    rng = np.random.default_rng(0)
-
-    def normal(*shape, scale=1.0):
-        return rng.normal(scale=scale, size=shape).astype(np.float32)
-
-    params = (
-        normal(inputs, hidden, scale=(2 / inputs) ** 0.5),
-        normal(hidden, scale=0.1),
-        normal(hidden, outputs, scale=(2 / hidden) ** 0.5),
-        normal(outputs, scale=0.1),
-    )
-    return params, normal(examples, inputs), rng.integers(outputs, size=examples)
-
-
-def distance(a, b):
-    """Return ||a - b|| / ||b|| over lists of arrays."""
-    a, b = (np.concatenate([np.ravel(part) for part in parts]) for parts in (a, b))
-    return np.linalg.norm(a - b) / np.linalg.norm(b)
-
-
-def checked_steps(contenders, size):
-    """Make every contender's step, and see that all of them compute the same."""
-    params, X, t = problem(*SIZES[size])
-    steps, losses, updates = {}, {}, {}
-    for name, _, make, _ in contenders:
-        step, parameters = make(params, X, t, PENALTIES, LEARNING_RATE)
-        losses[name] = np.array([float(step()) for _ in range(CHECKED_STEPS)])
-        reached = [np.asarray(p) for p in parameters()]
-        if any(p.dtype != np.float32 for p in reached):
-            sys.exit(f"{name}, {size}: not every parameter is float32")
-        updates[name] = [p - start for p, start in zip(reached, params)]
-        steps[name] = step
-    for name in steps:
-        for what, of in ("losses", losses), ("updates", updates):
-            error = distance(of[name], of[BASELINE.name])
-            if not error <= TOLERANCE:
-                sys.exit(f"{name}, {size}: {what} are off the baseline's by a relative {error:.1e}")
-    return steps
-
-
-def measure(step, count):
-    """Return seconds and minor page faults per step."""
-    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    start = time.perf_counter()
-    for _ in range(count):
-        step()
-    seconds = time.perf_counter() - start
-    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-    return seconds / count, faults / count
-
-
-def enough(step):
-    """Return the number of steps that a measurement needs; this also warms up."""
-    count = 1
-    while measure(step, count)[0] * count < SECONDS_PER_MEASUREMENT:
-        count *= 2
-    return count
-
-
 def compare(contenders, size, rounds):
-    """Measure all contenders in interleaved rounds: name -> microseconds, ratio, spread, faults."""
-    steps = checked_steps(contenders, size)
-    counts = {name: enough(step) for name, step in steps.items()}
-    order = random.Random(0)
-    measured = {name: [] for name in steps}
-    for _ in range(rounds):
-        for name in order.sample(list(steps), len(steps)):
-            measured[name].append(measure(steps[name], counts[name]))
-    baseline = np.array(measured[BASELINE.name])[:, 0]
-    return {name: summary(np.array(rows), baseline) for name, rows in measured.items()}
-
-
-def summary(rows, baseline):
-    seconds, faults = rows.T
-    low, ratio, high = np.percentile(seconds / baseline, (25, 50, 75))
-    return {
-        "ratio": ratio,
-        "quartiles": (low, high),
-        "microseconds": 1e6 * np.median(seconds),
-        "faults": np.median(faults),
-    }
+    """Measure all contenders: name -> summary."""
+    steps = checked_steps(contenders, size, *problem(*SIZES[size]), PENALTIES, LEARNING_RATE)
+    return summaries(by_turns(steps, rounds), (BASELINE.name, JAX))
 
 
 def table(results):
     """Format size -> name -> summary: a row per contender, the bars beside it."""
     titles = [f"{size} K={SIZES[size][-1]}" for size in results]
-    yield " " * 22 + "".join(f"{title:>30}" for title in titles)
-    yield " " * 22 + f"{'ratio':>9}{'quartiles':>14}{'faults':>7}" * len(titles)
+    yield " " * 28 + "".join(f"{title:>30}" for title in titles)
+    yield " " * 28 + f"{'ratio':>9}{'quartiles':>14}{'faults':>7}" * len(titles)
     for name, _, _, bars in CONTENDERS:
         row = {size: of[name] for size, of in results.items() if name in of}
         if row:
             verdicts = [verdict(row[size], bar) for size, bar in zip(SIZES, bars) if size in row]
             cells = "".join(cell(name, result) for result in row.values())
-            yield f"{name:22}{cells}  {', '.join(verdicts)}".rstrip()
+            yield f"{name:28}{cells}  {', '.join(verdicts)}".rstrip()
+    ratios = [of[NUMBA]["by"][JAX] for of in results.values() if NUMBA in of and JAX in of]
+    if ratios:
+        cells = "".join(f"{shown(quartiles)}       " for quartiles in ratios)
+        yield f"{f'{NUMBA} by {JAX}':28}{cells}  {ahead(ratios)}"
 
 
 def cell(name, result):
-    ratio, quartiles = f"{result['ratio']:.2f}", "{:.2f}-{:.2f}".format(*result["quartiles"])
+    ratio = shown(result["by"][BASELINE.name])
     if name == BASELINE.name:
-        ratio, quartiles = f"{result['microseconds']:.0f} µs", ""
-    return f"{ratio:>9}{quartiles:>14}{result['faults']:>7.0f}"
+        ratio = f"{result['microseconds']:6.0f} µs" + " " * 14
+    return f"{ratio}{result['faults']:7.0f}"
 
 
 def verdict(result, bar):
-    return f"≤{bar:.2f} {'met' if result['ratio'] <= bar else 'NOT met'}"
-
-
-def versions(contenders):
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    packages = [f"python {platform.python_version()}", f"{blas['name']} {blas['version']}"]
-    for package in dict.fromkeys(contender.package for contender in contenders):
-        imported = getattr(sys.modules.get(package), "__version__", None)
-        packages.append(f"{package} {imported or version(package)}")
-    return f"{', '.join(packages)}; {platform.machine()}, {os.cpu_count()} CPUs"
+    _, ratio, _ = result["by"][BASELINE.name]
+    return f"≤{bar:.2f} {'met' if ratio <= bar else 'NOT met'}"
 
 
 def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[""], help="parts of names")
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
-    parser.add_argument("--malloc", choices=[*MALLOC, "both"], default="both")
-    parser.add_argument("--json", metavar="FILE", help="write all figures there, too")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    add_options(parser, rounds=40)
     return parser.parse_args()
 
 
 def chosen(only):
     """Return the baseline and the installed contenders whose names hold one of these parts."""
-    installed = [c for c in CONTENDERS if importlib.util.find_spec(c.package)]
-    names = [c.name for c in installed]
+    there = installed(CONTENDERS)
+    names = [c.name for c in there]
     wanted = {BASELINE.name}
     for part in only:
         found = [name for name in names if part.lower() in name.lower()]
         if not found:
             sys.exit(f"--only {part}: not among {', '.join(names)}")
         wanted.update(found)
-    return [c for c in installed if c.name in wanted]
-
-
-def measured_alone(malloc):
-    """Run this script again, pinned, with that allocator, and return its figures."""
-    command = [sys.executable, __file__, *sys.argv[1:], "--malloc", malloc, "--measure"]
-    environment = os.environ | ONE_THREAD | MALLOC[malloc]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE)
-    if done.returncode:
-        sys.exit(done.returncode)
-    return json.loads(done.stdout)
+    return [c for c in there if c.name in wanted]
 
 
 def main():
@@ -457,16 +360,13 @@ def main():
         print(json.dumps({size: compare(contenders, size, args.rounds) for size in sizes}))
         return
 
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    pin()
     print(versions(contenders))
     report = {"versions": versions(contenders), "rounds": args.rounds, "results": {}}
-    for malloc in MALLOC if args.malloc == "both" else [args.malloc]:
-        results = report["results"][malloc] = measured_alone(malloc)
-        print(f"\nallocator: {malloc}", *table(results), sep="\n")
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump(report, file, indent=1)
+    for malloc in allocators(args):
+        results = report["results"][malloc] = alone(malloc, "--measure")
+        print(f"\nallocator: {malloc}", *table(results), sep="\n", flush=True)
+    write(report, args.json)
 
 
 if __name__ == "__main__":
