@@ -5,8 +5,8 @@
 
 The step of step.py in float64, with tanh and sigmoid, with two hidden layers, with momentum and
 with Adam: `derive_step(..., backend="numba")`, `jax.jit` with donated parameters, and NumPy by
-hand. A ratio is to NumPy by hand in the same round, its quartiles behind it. The last column is
-minigraph's time by JAX's; below 1, minigraph is ahead. "products" are the matrix products alone.
+hand. A ratio is to NumPy by hand in the same round, its quartiles behind it. "products" are the
+matrix products alone. The last column is minigraph's time by JAX's; below 1, minigraph is ahead.
 
 How it is measured is said in timing.py. Each row has a process of its own: JAX counts in float64
 only where the whole process does.
@@ -18,6 +18,7 @@ import sys
 from typing import NamedTuple
 
 import numpy as np
+from by_hand import BETA1, BETA2, EPSILON, MOMENTUM, RATE, by_hand
 from timing import (
     Contender,
     add_options,
@@ -75,121 +76,15 @@ CASES = [
     Case(*MIDDLE, optimizer="Adam"),
     Case(*LARGE, optimizer="Adam"),
 ]
-RATE = {"SGD": 0.05, "momentum": 0.01, "Adam": 1e-3}
-MOMENTUM = 0.9
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
-# NumPy by hand: in place where that is easy to read
-
-
-def relu(Z):
-    return np.maximum(Z, 0, out=Z)
-
-
-def sigmoid(Z):
-    np.negative(Z, out=Z)
-    np.exp(Z, out=Z)
-    Z += 1
-    return np.reciprocal(Z, out=Z)
-
-
-ACTIVATIONS = {  # the function, and its derivative by its value
-    "relu": (relu, lambda H: H > 0),
-    "tanh": (lambda Z: np.tanh(Z, out=Z), lambda H: 1 - H * H),
-    "sigmoid": (sigmoid, lambda H: H * (1 - H)),
-}
-
-
-def sgd_by_hand(params):
-    def update(gradients):
-        for p, g in zip(params, gradients):
-            p -= RATE["SGD"] * g
-
-    return update
-
-
-def momentum_by_hand(params):
-    velocities = [np.zeros_like(p) for p in params]
-
-    def update(gradients):
-        for p, v, g in zip(params, velocities, gradients):
-            v *= MOMENTUM
-            v += g
-            p -= RATE["momentum"] * v
-
-    return update
-
-
-def adam_by_hand(params):
-    means, squares = ([np.zeros_like(p) for p in params] for _ in range(2))
-    steps = 0
-
-    def update(gradients):
-        nonlocal steps
-        steps += 1
-        rate, root = RATE["Adam"] / (1 - BETA1**steps), (1 - BETA2**steps) ** 0.5
-        for p, m, v, g in zip(params, means, squares, gradients):
-            m *= BETA1
-            m += (1 - BETA1) * g
-            v *= BETA2
-            np.square(g, out=g)
-            g *= 1 - BETA2
-            v += g
-            np.sqrt(v, out=g)
-            g /= root
-            g += EPSILON
-            np.divide(m, g, out=g)
-            g *= rate
-            p -= g
-
-    return update
-
-
-UPDATES = {"SGD": sgd_by_hand, "momentum": momentum_by_hand, "Adam": adam_by_hand}
+# The contenders: make(params, X, t, case) -> step, parameters.
 
 
 def make_numpy(params, X, t, case):
     params = [p.copy() for p in params]
-    weights, biases = params[::2], params[1::2]
-    activate, derivative = ACTIVATIONS[case.activation]
-    update = UPDATES[case.optimizer](params)
-    n, rows = len(X), np.arange(len(X))
-
-    def step():
-        inputs = [X]
-        for W, b in zip(weights[:-1], biases):
-            Z = inputs[-1] @ W
-            Z += b
-            inputs.append(activate(Z))
-        Z = inputs[-1] @ weights[-1]
-        Z += biases[-1]
-        Z -= Z.max(axis=1, keepdims=True)
-        G = np.exp(Z)
-        sums = G.sum(axis=1, keepdims=True)
-        loss = (np.log(sums).sum() - Z[rows, t].sum()) / n
-        for W, (l1, l2) in zip(weights, case.penalties):
-            loss += l1 * np.abs(W).sum() + l2 * np.vdot(W, W)
-
-        G /= sums
-        G[rows, t] -= 1
-        G /= n
-        gradients = []
-        for W, H, (l1, l2) in zip(weights[::-1], inputs[::-1], case.penalties[::-1]):
-            gW = H.T @ G
-            gW += l1 * np.sign(W)
-            gW += 2 * l2 * W
-            gradients += [G.sum(axis=0), gW]
-            if H is not X:
-                G = G @ W.T
-                G *= derivative(H)
-        update(gradients[::-1])
-        return loss
-
-    return step, lambda: params
-
-
-# minigraph
+    step = by_hand(params, case.penalties, case.activation, case.optimizer)
+    return lambda: step(X, t)[0], lambda: params
 
 
 def make_minigraph(params, X, t, case):
@@ -207,11 +102,8 @@ def make_minigraph(params, X, t, case):
     return lambda: step(X, t), lambda: [tensor.data for tensor in tensors.values()]
 
 
-# JAX: the optimizer's memory is a list of lists, each like the parameters
-
-
 def advanced(optimizer, params, memory, gradients, steps):
-    """Give the next parameters and memory, as jax.jit traces it."""
+    """Give the next parameters and memory: JAX's arrays, what Adam keeps as two lists of them."""
     import jax.numpy as jnp
 
     lr = RATE[optimizer]
@@ -267,8 +159,6 @@ def make_jax(params, X, t, case):
     return step, lambda: state[0]
 
 
-# The rows
-
 HAND, NUMBA, JAX, PRODUCTS = "numpy by hand", "minigraph (numba)", "JAX jit", "products"
 CONTENDERS = [
     Contender(HAND, "numpy", make_numpy),
@@ -317,7 +207,7 @@ def main():
         sys.exit(f"--rows {' '.join(args.rows)}: not among {', '.join(map(str, CASES))}")
     pin()
     print(versions(installed(CONTENDERS)))
-    titles = "".join(f"{title:>23}" for title in (NUMBA, JAX, PRODUCTS, f"{NUMBA} by JAX"))
+    titles = "".join(f"{title:>23}" for title in (NUMBA, JAX, PRODUCTS, "numba by JAX"))
     report = {"versions": versions(installed(CONTENDERS)), "rounds": args.rounds, "results": {}}
     for malloc in allocators(args):
         print(f"\nallocator: {malloc}\n{'':42}{HAND:>12}{titles}")

@@ -175,6 +175,12 @@ def shown(quartiles):
     return f"{middle:9.2f}{f'{low:.2f}-{high:.2f}':>14}"
 
 
+def bar(value, aim):
+    """Say whether a value is as small as it is to be."""
+    aimed = f"{aim:.2f}" if aim >= 0.01 else f"{aim:.0e}"
+    return f"≤{aimed} {'met' if value <= aim else 'NOT met'}"
+
+
 def ahead(ratios):
     """Say in how many rows the median is below 1."""
     return f"ahead in {sum(middle < 1 for _, middle, _ in ratios)} of {len(ratios)}"
