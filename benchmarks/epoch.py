@@ -1,7 +1,7 @@
 """Time an epoch of Fashion-MNIST against the loop that one writes by hand in NumPy.
 
     python benchmarks/epoch.py
-    python benchmarks/epoch.py --epochs 3 --rounds 3 --malloc fixed
+    python benchmarks/epoch.py --only products numba --rounds 30 --malloc fixed
 
 784-50-10 with penalties, relu, SGD, float32, one pinned thread, 600 minibatches of 100 rows in a
 new order each epoch. An epoch is everything: the order, the minibatches' rows, forward, backward,
@@ -28,12 +28,13 @@ from time import perf_counter
 import numpy as np
 from by_hand import RATE, by_hand
 from timing import (
+    ONLY,
     Contender,
     add_options,
     allocators,
     alone,
     bar,
-    installed,
+    chosen,
     make_products,
     pin,
     ratio,
@@ -160,10 +161,10 @@ def off(curves, expected):
     return max((float(np.max(np.abs(a / b - 1))) for a, b in pairs), default=None)
 
 
-def compare(epochs, rounds):
+def compare(contenders, epochs, rounds):
     """Train by turns: name -> seconds of an epoch and of the set-up in each turn, and the error."""
     examples, _ = fashion_mnist()
-    runs = {contender.name: contender.make for contender in installed(CONTENDERS)}
+    runs = {contender.name: contender.make for contender in contenders}
     found = {name: {"seconds": [], "set-up": []} for name in runs}
     order = random.Random(0)
     curves = {}
@@ -196,22 +197,24 @@ def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=[""], help=ONLY)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
-    add_options(parser, rounds=9)
+    add_options(parser, rounds=12)
     return parser.parse_args()
 
 
 def main():
     args = arguments()
+    contenders = chosen(CONTENDERS, args.only)
     if args.measure:
-        print(json.dumps(compare(args.epochs, args.rounds)))
+        print(json.dumps(compare(contenders, args.epochs, args.rounds)))
         return
 
     pin()
-    print(versions(installed(CONTENDERS)))
+    print(versions(contenders))
     print(f"{fashion_mnist()[1]}, {args.epochs} epochs, {args.rounds} turns")
-    report = {"versions": versions(installed(CONTENDERS)), "results": {}}
+    report = {"versions": versions(contenders), "results": {}}
     for malloc in allocators(args):
         results = report["results"][malloc] = alone(malloc, "--measure")
         print(f"\nallocator: {malloc}", *table(results), sep="\n", flush=True)

@@ -14,17 +14,17 @@ How it is measured is said in timing.py, which compiled.py shares: there are oth
 activations, depths and optimizers. A ratio's quartiles follow it, then the minor page faults per
 step. "products alone" are the five matrix products of a step and nothing else.
 
-Contenders whose package is not installed are left out (`pip install -e .[bench]` brings all).
+Contenders whose package is not installed are left out (`pip install -e .[bench,numba]` brings all).
 """
 
 import argparse
 import json
-import sys
 from functools import partial
 
 import numpy as np
 from peers import make_autograd, make_jax, make_mygrad, make_torch
 from timing import (
+    ONLY,
     Contender,
     add_options,
     ahead,
@@ -33,7 +33,7 @@ from timing import (
     bar,
     by_turns,
     checked_steps,
-    installed,
+    chosen,
     make_products,
     pin,
     problem,
@@ -227,29 +227,16 @@ def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", metavar="NAME", default=[""], help="parts of names")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=[""], help=ONLY)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     add_options(parser, rounds=40)
     return parser.parse_args()
 
 
-def chosen(only):
-    """Return the baseline and the installed contenders whose names hold one of these parts."""
-    there = installed(CONTENDERS)
-    names = [c.name for c in there]
-    wanted = {BASELINE.name}
-    for part in only:
-        found = [name for name in names if part.lower() in name.lower()]
-        if not found:
-            sys.exit(f"--only {part}: not among {', '.join(names)}")
-        wanted.update(found)
-    return [c for c in there if c.name in wanted]
-
-
 def main():
     args = arguments()
-    contenders = chosen(args.only)
+    contenders = chosen(CONTENDERS, args.only)
     if args.measure:
         sizes = [size for size in SIZES if size in args.sizes]
         print(json.dumps({size: compare(contenders, size, args.rounds) for size in sizes}))

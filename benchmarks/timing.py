@@ -37,6 +37,7 @@ SECONDS_PER_MEASUREMENT = 0.01
 CHECKED_STEPS = 3
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 
+ONLY = "the baseline and those whose names have one of these parts"
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -64,6 +65,19 @@ def installed(contenders):
     # TODO: remove the second condition when derive has its backend "numba".
     ready = [c for c in contenders if c.package != "numba" or hasattr(mg, "derive_step")]
     return [c for c in ready if importlib.util.find_spec(c.package)]
+
+
+def chosen(contenders, only):
+    """Return the first, the baseline, and of the installed ones those of these parts of names."""
+    there = installed(contenders)
+    names = [c.name for c in there]
+    wanted = {contenders[0].name}
+    for part in only:
+        found = [name for name in names if part.lower() in name.lower()]
+        if not found:
+            sys.exit(f"--only {part}: not among {', '.join(names)}")
+        wanted.update(found)
+    return [c for c in there if c.name in wanted]
 
 
 def problem(sizes, examples, dtype=np.float32):
