@@ -98,7 +98,9 @@ def make_minigraph(params, X, t, case):
         momentum = MOMENTUM if case.optimizer == "momentum" else 0
         optimizer = optim.SGD(tensors, RATE[case.optimizer], momentum)
     penalties = np.ravel(case.penalties).tolist()
-    step = mg.derive_step(lambda X, t: nn.risk(model, X, t, penalties), optimizer, backend="numba")
+    step = mg.derive_step(
+        lambda X, t: nn.risk(model, X, t, penalties), optimizer, X, t, backend="numba"
+    )
     return lambda: step(X, t), lambda: [tensor.data for tensor in tensors.values()]
 
 

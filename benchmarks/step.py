@@ -121,7 +121,7 @@ def make_minigraph_nn(params, X, t, lams, lr):
 
 def make_minigraph_numba(params, X, t, lams, lr):
     model, sgd = network(params, lr)
-    step = mg.derive_step(lambda X, t: nn.risk(model, X, t, lams), sgd, backend="numba")
+    step = mg.derive_step(lambda X, t: nn.risk(model, X, t, lams), sgd, X, t, backend="numba")
     return lambda: step(X, t), lambda: [tensor.data for tensor in sgd.parameters]
 
 

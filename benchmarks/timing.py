@@ -62,9 +62,7 @@ class Contender(NamedTuple):
 
 def installed(contenders):
     """Return those whose package is there."""
-    # TODO: remove the second condition when derive has its backend "numba".
-    ready = [c for c in contenders if c.package != "numba" or hasattr(mg, "derive_step")]
-    return [c for c in ready if importlib.util.find_spec(c.package)]
+    return [c for c in contenders if importlib.util.find_spec(c.package)]
 
 
 def chosen(contenders, only):

@@ -77,7 +77,7 @@ from minigraph.tensor import Tensor
 
 if TYPE_CHECKING:
     from minigraph import data, nn, optim, testing, train
-    from minigraph.derivation import Derived, derive
+    from minigraph.derivation import Derived, DerivedStep, derive, derive_step
     from minigraph.diagnostics import Explanation, Explanations, Memory, debug, explain, memory
     from minigraph.drawing import Drawing, Steps, draw, steps
     from minigraph.recomputing import checkpoint
@@ -96,6 +96,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Derived",
+    "DerivedStep",
     "Drawing",
     "Explanation",
     "Explanations",
@@ -126,6 +127,7 @@ __all__ = [
     "data",
     "debug",
     "derive",
+    "derive_step",
     "divide",
     "dot",
     "draw",
@@ -209,7 +211,7 @@ __version__ = "0.1.0"
 # What stands around the engine is imported when it is first asked for: `import minigraph` takes
 # little more time than `import numpy`.
 _LATER = {
-    "derivation": ("Derived", "derive"),
+    "derivation": ("Derived", "DerivedStep", "derive", "derive_step"),
     "diagnostics": ("Explanation", "Explanations", "Memory", "debug", "explain", "memory"),
     "drawing": ("Drawing", "Steps", "draw", "steps"),
     "recomputing": ("checkpoint",),

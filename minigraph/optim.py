@@ -136,6 +136,22 @@ class Optimizer(ABC):
     def _update(self, p: Tensor, gradient: Array, kept: dict[str, Array], rate: Array) -> Array:
         """Bring what is kept up to date, and give a new array: what to subtract."""
 
+    # For `derive_step`, which writes all of a step out
+
+    @abstractmethod
+    def _formula(
+        self, p: Any, gradient: Any, kept: Mapping[str, Any], rates: Mapping[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        """Give the parameter, and what is kept, as they are after a step, by operations alone."""
+
+    def _rates(self) -> dict[str, float]:
+        """Give the numbers that change from step to step, for the next one."""
+        return {"rate": self.rate}
+
+    def _stepped(self) -> None:
+        """Note that a step was taken elsewhere."""
+        self.steps += 1
+
     def state_dict(self) -> dict[str, Array]:
         """Copy what the next steps depend on, besides the parameters and the settings.
 
@@ -274,6 +290,15 @@ class SGD(Optimizer):
             return rate * (gradient + self._momentum * velocity)
         return rate * velocity
 
+    def _formula(
+        self, p: Any, gradient: Any, kept: Mapping[str, Any], rates: Mapping[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        if not kept:
+            return p - rates["rate"] * gradient, {}
+        velocity = self._momentum * kept["velocity"] + gradient
+        step = gradient + self._momentum * velocity if self.nesterov else velocity
+        return p - rates["rate"] * step, {"velocity": velocity}
+
 
 class Adam(Optimizer):
     """Adam: steps that a running mean of the gradient gives, by the root of that of its square.
@@ -366,6 +391,31 @@ class Adam(Optimizer):
         work *= rate / (1 - beta1**t)
         return work
 
+    def _formula(
+        self, p: Any, gradient: Any, kept: Mapping[str, Any], rates: Mapping[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        beta1, beta2 = self.betas
+        mean = beta1 * kept["mean"] + (1 - beta1) * gradient
+        square = beta2 * kept["square"] + (1 - beta2) * (gradient * gradient)
+        step = rates["rate"] * (mean / (np.sqrt(square) / rates["root"] + self.eps))
+        return p - step, {"mean": mean, "square": square}
+
+    def _rates(self) -> dict[str, float]:
+        beta1, beta2 = self.betas
+        counts = {int(kept["count"]) for _, kept in self._kept}
+        if len(counts) > 1:
+            raise ValueError(
+                f"{self._who}: parameters have taken different numbers of steps, "
+                f"{min(counts)} to {max(counts)}; one program takes the same step for all"
+            )
+        t = counts.pop() + 1
+        return {"rate": self.rate / (1 - beta1**t), "root": (1 - beta2**t) ** 0.5}
+
+    def _stepped(self) -> None:
+        super()._stepped()
+        for _, kept in self._kept:
+            kept["count"] += 1
+
 
 class AdamW(Adam):
     """Adam with decoupled weight decay: θ ← θ - η m̂ / (√v̂ + ε) - η λ θ, all with the old θ.
@@ -421,3 +471,12 @@ class AdamW(Adam):
         update = super()._update(p, gradient, kept, rate)
         update += (rate * self.weight_decay) * p._array
         return update
+
+    def _formula(
+        self, p: Any, gradient: Any, kept: Mapping[str, Any], rates: Mapping[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        changed, kept = super()._formula(p, gradient, kept, rates)
+        return changed - rates["decay"] * p, kept
+
+    def _rates(self) -> dict[str, float]:
+        return {**super()._rates(), "decay": self.rate * self.weight_decay}

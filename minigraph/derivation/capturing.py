@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ def capture(
     leaves: Sequence[Leaf],
     wanted: Sequence[int],
     has_aux: bool = False,
+    update: Callable[[Sequence[Tensor], Sequence[Any]], Mapping[int, Tensor]] | None = None,
 ) -> Program:
     """Give the program of a function's value and gradients.
 
@@ -43,6 +45,9 @@ def capture(
         The places of the leaves to differentiate by.
     has_aux : bool
         Whether the function gives further Tensors behind the loss; they are outputs too.
+    update : callable, optional
+        From the leaves and the gradients (None where there is none) to what is written into which
+        leaves, in place of the gradients.
 
     Raises
     ------
@@ -64,14 +69,18 @@ def capture(
         _check_scalar(f, y)
         seed = Tensor(np.ones_like(y._array))
         found = sweep([(y, seed)], variables, True, note) if y.requires_grad else []
+        gradients = {tensor.number: part for tensor, part, _ in found}
+        asked = [gradients.get(v.number) for v in variables]
+        updated = update([leaf.value for leaf in leaves], asked) if update else {}
     steps: dict[int, Tensor] = {}
     for number, tensor in totals.values():
         if tensor.name or tensor.number in names.found:
             steps.setdefault(number, tensor)
-    gradients = {tensor.number: part for tensor, part, _ in found}
-    outputs = [y, *(gradients.get(v.number) for v in variables), *others]
+    outputs = [y, *(updated.values() if update else asked), *others]
     zeros = [v._array for v in variables]
-    return _Converter(names.found, steps, watch, _closed_over(f)).program(outputs, leaves, zeros)
+    converter = _Converter(names.found, steps, watch, _closed_over(f))
+    program = converter.program(outputs, leaves, zeros)
+    return replace(program, updates=tuple(enumerate(updated, start=1)))
 
 
 class _Watch:

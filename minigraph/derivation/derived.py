@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from minigraph.checks import check_callable
-from minigraph.derivation import passes, sizes
+from minigraph.derivation import passes
 from minigraph.derivation.arguments import Arguments
 from minigraph.derivation.capturing import capture
 from minigraph.derivation.columns import in_columns, turned
@@ -15,6 +15,7 @@ from minigraph.derivation.compiling import compiled
 from minigraph.derivation.fast import FastWriter
 from minigraph.derivation.looped import LoopWriter
 from minigraph.derivation.program import Program, Value
+from minigraph.derivation.recording import recorded
 from minigraph.derivation.shortcuts import from_sums, shortened
 from minigraph.derivation.textbook import Writer, source_of
 from minigraph.derivation.viewing import graph_of
@@ -53,16 +54,15 @@ class Derived:
         writer: Writer,
         fixed: str | None,
         taken: Program | None = None,
-        plain: Program | None = None,
     ) -> None:
         writer.write()
         self.source = source_of(writer, call.name)
-        self.constants = dict(zip(writer.constants, program.constants.values()))
-        self.program = program
+        self.constants = dict(zip(writer.constants, writer.program.constants.values()))
+        self.program = writer.program
         self._call, self._lines, self._fixed = call, writer.lines, fixed
         self._taken = taken or program  # in rows: what `f` takes
         self._in_columns = taken is not None
-        self._plain = plain or program  # before what only the fast style does
+        self._plain = program  # before what only one way of writing does
         self._looped = isinstance(writer, LoopWriter)
         if isinstance(writer, LoopWriter):
             self.compiled = compiled(self.source, writer.signatures, title=call.title)
@@ -73,7 +73,7 @@ class Derived:
         self.function: Callable[..., Any] = namespace[call.name]
         self._make = namespace.get("make_buffers")
         self._buffers: dict[Any, Any] = {}  # by the batch size
-        self._copied = _shared_outputs(program)
+        self._copied = _shared_outputs(writer.program)
 
     def __call__(self, *args: Any, copy: bool = True) -> tuple[Any, ...]:
         """Give the value and the gradients at other arguments.
@@ -99,15 +99,7 @@ class Derived:
         arrays, on_tensors, K = self._call.read(args, self._taken, self._fixed)
         if self._in_columns:
             arrays = [turned(array) for array in arrays]
-        if self._looped:  # of one layout alone
-            arrays = [a if a.flags.c_contiguous else np.ascontiguousarray(a) for a in arrays]
-        if self._make is None:
-            value, gradients = self.function(*arrays, **self.constants)
-        else:
-            buffers = self._buffers.get(K)
-            if buffers is None:
-                buffers = self._buffers[K] = self._make() if K is None else self._make(K)
-            value, gradients = self.function(*arrays, **self.constants, buffers=buffers)
+        value, gradients = self._run(arrays, K)
         if self._in_columns:
             gradients = [turned(g) for g in gradients]
         if not copy and not on_tensors:
@@ -117,6 +109,17 @@ class Derived:
             results[place] = np.array(results[place])
         results = [Tensor(r) if on_tensors else np.asarray(r) for r in results]
         return self._packed(results)
+
+    def _run(self, arrays: Sequence[Any], K: int | None) -> Any:
+        """Call the function, with buffers if it takes any."""
+        if self._looped:  # of one layout alone
+            arrays = [a if a.flags.c_contiguous else np.ascontiguousarray(a) for a in arrays]
+        if self._make is None:
+            return self.function(*arrays, **self.constants)
+        buffers = self._buffers.get(K)
+        if buffers is None:
+            buffers = self._buffers[K] = self._make() if K is None else self._make(K)
+        return self.function(*arrays, **self.constants, buffers=buffers)
 
     def _packed(self, results: Sequence[Any]) -> tuple[Any, ...]:
         value, *rest = results
@@ -256,51 +259,30 @@ def derive(
     <BLANKLINE>
     """
     check_callable(f, "derive: f")
-    if style not in WRITERS:
-        raise ValueError(f"derive: style is one of {', '.join(WRITERS)}, not {style!r}")
+    if style not in ("textbook", "fast"):
+        raise ValueError(f"derive: style is textbook or fast, not {style!r}")
     if layout not in ("rows", "columns"):
         raise ValueError(f"derive: layout is rows or columns, not {layout!r}")
+    if backend not in ("numpy", "numba"):
+        raise ValueError(f"derive: backend is numpy or numba, not {backend!r}")
     call = Arguments(f, args, argnums, names)
-    first = capture(f, *call.traced(), call.wanted, has_aux)
-    try:
-        sizes.following(first, capture(f, *call.traced(), call.wanted, has_aux), (1, 1), 0)
-    except sizes.Differs as error:
-        raise ValueError(
-            f"derive: {call.title} does something else in a second call with the same arguments: "
-            f"{error}. Does it draw random numbers? Draw them outside, and pass them"
-        ) from None
-    program, fixed = _for_any_batch(f, call, first, has_aux)
-    program = passes.shared(passes.simplified(program))
-    program = passes.simplified(program)
+    program, fixed = recorded(
+        call, lambda group: capture(f, *call.traced(group), call.wanted, has_aux)
+    )
     taken = program if layout == "columns" else None
     if taken is None:
         program = passes.with_vectors(program)
     else:
         program = passes.simplified(passes.shared(passes.simplified(in_columns(program))))
-    plain = program
+    return Derived(call, program, writer_of(call, program, style, backend), fixed, taken)
+
+
+def writer_of(call: Arguments, program: Program, style: Style, backend: Backend) -> Writer:
+    """Choose how to write a program, after the passes that are for that alone."""
     traced = len(call.arrays[program.batch_place]) if program.batch is not None else 0
     if backend == "numba":
-        program = from_sums(program)
-        return Derived(call, program, LoopWriter(program, traced), fixed, taken, plain)
-    if style == "fast":
-        program = shortened(program, traced)
-    return Derived(call, program, WRITERS[style](program), fixed, taken, plain)
-
-
-WRITERS: dict[str, type[Writer]] = {"textbook": Writer, "fast": FastWriter}
-
-
-def _for_any_batch(f: Callable[..., Any], call: Arguments, first: Program, has_aux: bool) -> Any:
-    """Give the program for any batch size, if it can be told; else why not."""
-    reasons = []
-    for group in call.batches():
-        size = call.arrays[group[-1]].shape[0]
-        try:
-            larger = capture(f, *call.traced(group), call.wanted, has_aux)
-            return sizes.following(first, larger, (size, 2 * size + 1), group[0]), None
-        except (ValueError, TypeError, IndexError) as error:
-            reasons.append(str(error))
-    return first, (reasons or ["no argument has axes"])[0]
+        return LoopWriter(from_sums(program), traced)
+    return FastWriter(shortened(program, traced)) if style == "fast" else Writer(program)
 
 
 def _shared_outputs(program: Program) -> list[int]:

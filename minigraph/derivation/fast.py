@@ -35,6 +35,9 @@ class FastWriter(Writer):
         self.holders: dict[Value, str] = {}  # the buffer of each value that is in one
         self.roots: dict[Value, Value] = {}
         self.last: dict[Value, int] = {}
+        # What is written into a parameter; `placed` are those that were computed there
+        self.updates = {program.outputs[o]: program.parameters[p] for o, p in program.updates}
+        self.placed: set[Value] = set()
         for place, value in enumerate(program.body):
             shares = value.op in SHARING and not _copies(value)
             self.roots[value] = self.root(value.inputs[0]) if shares else value
@@ -51,6 +54,14 @@ class FastWriter(Writer):
         """Write all statements."""
         for place, value in enumerate(self.program.body):
             self.write_value(place, value)
+        self.write_updates()
+
+    def write_updates(self) -> None:
+        """Write into parameters what was not computed in their place."""
+        for value, parameter in self.updates.items():
+            if value not in self.placed:
+                name = self.texts[parameter].code
+                self.state(value, [f"{name}[...] = {self.text(value).within(LOOSE)}"])
 
     def write_value(self, place: int, value: Value) -> None:
         """Write one call, or keep it as a part of what reads it."""
@@ -115,6 +126,11 @@ class FastWriter(Writer):
 
     def _out(self, place: int, value: Value) -> str:
         """Find where to write a value: over an input that is read for the last time, or anew."""
+        own = self.updates.get(value)
+        alike = all(i is own or self.root(i) is not own for i in value.values)
+        if own is not None and self.last.get(own, place) <= place and alike:
+            self.placed.add(value)
+            return self.texts[own].code
         for input in value.values if _elementwise(value) else ():
             root = self.root(input)
             fits = root is input and input.shape == value.shape and input.dtype == value.dtype

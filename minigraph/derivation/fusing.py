@@ -225,6 +225,7 @@ class _Fusion:
         self.homes: dict[Value, Nest] = {}  # where each member is made first
         self.looped = {value for value in program.body if _is_looped(value, batch)}
         self.arrays = self._arrays(program)
+        self.updated = {program.parameters[place] for _, place in program.updates}
         waiting: dict[Value, int] = {}  # how many ops a value would pull along
         for value in program.body:
             if value not in self.looped or value in self.homes:
@@ -319,7 +320,7 @@ class _Fusion:
         written = sum(nest.is_entry(nest.places[v]) for v in {*nest.stored, *nest.places}
                       if v in nest.stored or v in self.arrays)  # fmt: skip
         read = [v for v in nest.reads if v in entries]
-        spare = sum(v.op != "parameter" for v in read)  # may be overwritten
+        spare = sum(v.op != "parameter" or v in self.updated for v in read)  # may be overwritten
         arrays, changed = len(read) + sums + max(0, written - spare), written + sums
         return changed * (changed - 1) // 2 + changed * (arrays - changed)
 

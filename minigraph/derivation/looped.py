@@ -73,6 +73,7 @@ class LoopWriter(FastWriter):
             else:
                 self._write_run(place, step)
                 place += len(step)
+        self.write_updates()
 
     def before(self, title: str) -> list[str]:
         """Write the functions of loops, and the one that makes the buffers."""
@@ -134,21 +135,35 @@ class _Run:
     def _keep(self, place: int, nest: Nest, value: Value) -> None:
         """Find an array for a value: over one that is read for the last time, or anew."""
         writer = self.writer
+        own = writer.updates.get(value)
+        if (
+            own is not None
+            and writer.last.get(own, place) <= place
+            and (own not in nest.reads or _overwrites(nest, value, own))
+        ):
+            if own not in self.arrays:
+                self._take(own)
+            writer.placed.add(value)
+            self._write_over(value, own)
+            return
         for other in (*nest.reads, *nest.stored):
             alike = other.shape == value.shape and other.dtype == value.dtype
             free = other in writer.holders and writer.last[other] == place and other is not value
             if alike and free and _overwrites(nest, value, other):
                 writer.take_over(value, other)
-                name = self.arrays[value] = self.arrays[other]
-                writer.texts[value] = writer.texts[other]
-                code, argument = self.given[name]
-                self.given[name] = code, argument._replace(written=True)
+                self._write_over(value, other)
                 return
         buffer = writer.spare(value)
         known = [name for name, (code, _) in self.given.items() if code == buffer]
         name = known[0] if known else self.names.give(value.name or buffer)
         self.arrays[value], writer.texts[value] = name, Text(buffer)
         self.given[name] = buffer, Argument(value.dtype, len(value.shape), written=True)
+
+    def _write_over(self, value: Value, other: Value) -> None:
+        name = self.arrays[value] = self.arrays[other]
+        self.writer.texts[value] = self.writer.texts[other]
+        code, argument = self.given[name]
+        self.given[name] = code, argument._replace(written=True)
 
     def finish(self, place: int) -> None:
         """Write the function and its call."""
@@ -176,7 +191,7 @@ class _Run:
                 code = writer.texts[value].code
                 writer.state(value, [f"{code} = np.{value.dtype.name}({code})"])
         for value in later:
-            if value.shape and value.name:
+            if value.shape and value.name and value not in writer.placed:
                 name = writer.name(value)
                 writer.state(value, [f"{name} = {writer.texts[value].code}"])
                 writer.texts[value] = Text(name)

@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from minigraph.derivation.expressions import ATOM, LOOSE, PRODUCT, UNARY, Text, literal, operator
+from minigraph.derivation.expressions import (
+    ATOM,
+    COMPARISON,
+    LOOSE,
+    PRODUCT,
+    UNARY,
+    Text,
+    literal,
+    operator,
+)
 from minigraph.derivation.forms import OPERATORS, written
 from minigraph.derivation.fusing import EXTREMA, SEVERAL, SUMS, Nest, Place
 from minigraph.derivation.naming import Names, identifier
@@ -254,8 +263,8 @@ class _NestWriter:
         form, function = FORMS.get(op), getattr(op, "function", None)
         if form is not None:
             return form(texts, value)
-        if function in OPERATORS and texts[0] != texts[1]:
-            symbol, level = OPERATORS[function]
+        symbol, level = OPERATORS.get(function, ("", LOOSE))
+        if symbol and (level != COMPARISON or texts[0] != texts[1]):
             return operator(symbol, level, texts)
         if function is np.negative:
             return Text(f"-{texts[0].within(UNARY)}", UNARY)

@@ -100,6 +100,8 @@ class Program:
         What is made, in order.
     outputs : tuple of Value or number
         The value, then the gradients.
+    updates : tuple of (int, int)
+        Places of outputs that are written into parameters, and the places of these.
     """
 
     parameters: tuple[Value, ...]
@@ -107,6 +109,7 @@ class Program:
     body: tuple[Value, ...]
     outputs: tuple[Any, ...]
     batch: Value | None = field(default=None)
+    updates: tuple[tuple[int, int], ...] = ()
 
     @cached_property
     def batch_place(self) -> int:

@@ -63,7 +63,9 @@ def following(first: Program, second: Program, sizes: tuple[int, int], batch: in
         body.append(known[a])
     outputs = [_input(i, j, known, pairs, sizes) for i, j in zip(first.outputs, second.outputs)]
     parameters = tuple([known[p] for p in first.parameters])
-    return Program(parameters, constants, tuple(body), tuple(outputs), parameters[batch])
+    return Program(
+        parameters, constants, tuple(body), tuple(outputs), parameters[batch], first.updates
+    )
 
 
 def same(a: Any, b: Any) -> bool:

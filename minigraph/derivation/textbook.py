@@ -123,7 +123,10 @@ def source_of(writer: Writer, title: str) -> str:
     """Put the statements of a program into a function."""
     program = writer.program
     prelude, before = writer.prelude(), writer.before(title)
-    value, *gradients = [writer.text(o).within(LOOSE) for o in program.outputs]
+    written = dict(program.updates)
+    value, *gradients = [
+        writer.text(o).within(LOOSE) for i, o in enumerate(program.outputs) if i not in written
+    ]
     pack = f"({gradients[0]},)" if len(gradients) == 1 else f"({', '.join(gradients)})"
     body = []
     if program.batch is not None and (before or _follows(program)):
@@ -132,7 +135,7 @@ def source_of(writer: Writer, title: str) -> str:
         body.append(f"K = len({name})" if rows else f"K = {name}.shape[1]")
     body += prelude
     body += [line for code, comment, _ in writer.lines for line in _commented(code, comment)]
-    body += _wrapped("return ", value, gradients, pack)
+    body += [f"return {value}"] if written else _wrapped("return ", value, gradients, pack)
     imports = ["import numpy as np", *(f"import {m}" for m in writer.modules)]
     head = signature(title, writer.parameters, writer.options())
     return "\n".join([*imports, "", "", *before, *head, *(f"    {line}" for line in body), ""])

@@ -8,7 +8,7 @@ import numpy as np
 from minigraph.derivation import derive
 from minigraph.nn import Module
 
-__all__ = ["DerivedStep", "Losses"]
+__all__ = ["DerivedLosses", "Losses"]
 
 
 class Losses(NamedTuple):
@@ -19,7 +19,7 @@ class Losses(NamedTuple):
     logits: Any
 
 
-class DerivedStep:
+class DerivedLosses:
     """Computes the losses of a minibatch, and leaves gradients in the parameters of the model.
 
     It is derived for the first minibatch, and compared with the graph on it.

@@ -18,7 +18,7 @@ from minigraph.nn import penalty as penalty_of
 from minigraph.ops.neural import softmax_nll
 from minigraph.optim import Optimizer
 from minigraph.train.checkpoint import Checkpoint
-from minigraph.train.deriving import DerivedStep, Losses
+from minigraph.train.deriving import DerivedLosses, Losses
 from minigraph.train.log import COLUMNS, History, Log, check_same
 from minigraph.train.measuring import count_wrong, evaluate
 from minigraph.train.options import Options, configuration, plain
@@ -227,11 +227,11 @@ class Run:
             loss = nll + penalty_of(self.model, self.penalty)
         return Losses(loss, nll, logits)
 
-    def _derived(self) -> DerivedStep:
+    def _derived(self) -> DerivedLosses:
         X, y = self.parts["train"]
         size = min(self.options.batch_size, len(y))
         sizes = {size, len(y) % size or size}
-        return DerivedStep(self.model, self._losses, X[:size], y[:size], sizes)
+        return DerivedLosses(self.model, self._losses, X[:size], y[:size], sizes)
 
     def _show(self, bar: Any, loss: float) -> None:
         seen = {"loss": f"{loss:.4f}"}
