@@ -31,8 +31,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-import minigraph as mg
-
 SECONDS_PER_MEASUREMENT = 0.01
 CHECKED_STEPS = 3
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}

@@ -25,10 +25,12 @@ if hasattr(os, "register_at_fork"):  # a child has no thread that could release 
     )
 
 
-def count_write(clock: list[int]) -> None:
-    """Note that a tensor was written just now."""
+def count_write(*clocks: list[int]) -> None:
+    """Note that tensors were written just now."""
     with lock:  # so that the last write is the latest
-        clock[0] = last_write[0] = tick()
+        now = last_write[0] = tick()
+        for clock in clocks:
+            clock[0] = now
 
 
 class Mode:

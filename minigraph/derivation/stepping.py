@@ -49,17 +49,16 @@ class DerivedStep(Derived):
             If an argument is not like the one that was traced, or the optimizer's parameters have
             not taken the same number of steps; then nothing has changed.
         """
-        given = [a._array if type(a) is Tensor else a for a in args]
-        state = self.state.arrays()
-        arrays, _, K = self._call.read((*state, *self.state.rates(), *given), self._taken,
-                                       self._fixed)  # fmt: skip
-        n = len(state)
-        whole = [a if a.flags.c_contiguous else np.ascontiguousarray(a) for a in state]
-        value = self._run([*whole, *arrays[n:]], K)
-        for array, changed in zip(state, whole):
-            if changed is not array:
-                np.copyto(array, changed)
-        self.state.stepped()
+        state = self.state
+        arrays = state.arrays()
+        whole = arrays if all(a.flags.carray for a in arrays) else state.copied(arrays)
+        batch = [a._array if type(a) is Tensor else a for a in args]
+        given, _, K = self._call.read((*whole, *state.rates(), *batch), self._taken, self._fixed)
+        value = self._run(given, K)
+        if whole is not arrays:
+            for array, copied in zip(arrays, whole):
+                np.copyto(array, copied)
+        state.stepped()
         return value
 
 
@@ -75,31 +74,31 @@ class _State:
         stems = [f"{what}_{optimizer._names[place]}" for place, what, _ in self.kept]
         rates = [f"{rate}_{dtype}" if self.dtypes[1:] else rate
                  for dtype in self.dtypes for rate in optimizer._rates()]  # fmt: skip
+        self.last: tuple[Any, list[Any]] = None, []  # rates, as numbers and as arrays
         self.names = [*optimizer._names, *stems, *rates]
 
     def arrays(self) -> list[Any]:
-        """Give the arrays that a step writes.
+        """Give the arrays that a step writes."""
+        return [*[p._array for p in self.parameters], *[array for _, _, array in self.kept]]
 
-        Raises
-        ------
-        ValueError
-            If one is read-only.
-        """
-        arrays = [p._array for p in self.parameters] + [array for _, _, array in self.kept]
+    def copied(self, arrays: Sequence[Any]) -> list[Any]:
+        """Give copies in C order of those that are not, for loops that know no other."""
         for p, array in zip(self.parameters, arrays):
             if not array.flags.writeable:
-                raise ValueError(f"derive_step: the array of {p._label()} is read-only; copy it")
-        return arrays
+                raise ValueError(f"step: the array of {p._label()} is read-only; copy it")
+        return [np.ascontiguousarray(array) for array in arrays]
 
     def rates(self) -> list[Any]:
         """Give the numbers of the next step, in each dtype."""
-        rates = self.optimizer._rates().values()
-        return [np.asarray(rate, dtype) for dtype in self.dtypes for rate in rates]
+        rates = self.optimizer._rates()
+        if rates != self.last[0]:
+            arrays = [np.asarray(rate, dtype) for dtype in self.dtypes for rate in rates.values()]
+            self.last = rates, arrays
+        return self.last[1]
 
     def stepped(self) -> None:
         """Note that a step was taken."""
-        for p in self.parameters:
-            count_write(clock_of(p))
+        count_write(*[clock_of(p) for p in self.parameters])
         self.optimizer._stepped()
 
     def update(self, tensors: Sequence[Tensor], gradients: Sequence[Any]) -> dict[int, Tensor]:
