@@ -120,15 +120,16 @@ def _seen_through(input: Any, place: Place) -> tuple[Any, Place]:
     return input, place
 
 
-def source(view: Value) -> tuple[Value, list[int | None]] | None:
+def source(view: Value) -> tuple[Any, list[int | None]] | None:
     """Give what a view shows, and which axis of the view each axis of that is.
 
     None is given for what is no view, or one of a part or in another order.
     """
     if view.op is shaping.broadcast_to:
-        (of,) = view.values
-        less = len(view.shape) - len(of.shape)
-        return of, [None if n == 1 else axis + less for axis, n in enumerate(of.shape)]
+        of = view.inputs[0]
+        shape = of.shape if isinstance(of, Value) else ()
+        less = len(view.shape) - len(shape)
+        return of, [None if n == 1 else axis + less for axis, n in enumerate(shape)]
     if view.op not in (shaping.reshape, shaping.expand_dims, shaping.squeeze, shaping.indexing):
         return None
     of = view.inputs[0]
