@@ -75,10 +75,10 @@ def check_same(found, expected, tolerance=1e-12):
         np.testing.assert_allclose(a, b, rtol=0, atol=room)
 
 
-def check_derived(f, arrays, style, seed, tolerance=1e-12):
+def check_derived(f, arrays, seed, tolerance=1e-12, **options):
     """Derive; compare on the same data, on other data and, where it follows K, on more of it."""
     with np.errstate(all="ignore"):
-        derived = derive(f, *arrays, style=style)
+        derived = derive(f, *arrays, **options)
     for given_ in (arrays, other(arrays, seed)):
         check_same(run(derived, given_), eager(f, given_), tolerance)
     if derived.program.batch is not None:
@@ -98,7 +98,7 @@ def check_derived(f, arrays, style, seed, tolerance=1e-12):
 @examples(50, thorough=2500)
 @given(program=anywhere, seed=seeds)
 def test_a_random_graph_derived_is_the_graph(style, program, seed):
-    check_derived(loss_of(program), list(program.inputs.values()), style, seed)
+    check_derived(loss_of(program), list(program.inputs.values()), seed, style=style)
 
 
 # In these the order of operations is the same, so the bits are.
@@ -120,20 +120,23 @@ def test_textbook_of_elementwise_ops_and_products_has_the_same_bits(program, see
         assert found.tobytes() == expected.tobytes()
 
 
+def check_narrow(program, seed, **options):
+    """Derive from float32, and compare."""
+    arrays = [array.astype(np.float32) for array in program.inputs.values()]
+    wide = [np.abs(part).max(initial=0) for part in eager(loss_of(program), arrays)]
+    if np.isfinite(wide).all() and max(wide) < 1e4:  # beyond, rounding is amplified
+        check_derived(loss_of(program), arrays, seed, 1e-5, **options)
+
+
 @both_styles
 @examples(8, thorough=500)
 @given(program=anywhere, seed=seeds)
 def test_a_random_graph_of_narrow_floats_derived_is_the_graph(style, program, seed):
-    arrays = [array.astype(np.float32) for array in program.inputs.values()]
-    wide = [np.abs(part).max(initial=0) for part in eager(loss_of(program), arrays)]
-    if np.isfinite(wide).all() and max(wide) < 1e4:  # beyond, rounding is amplified
-        check_derived(loss_of(program), arrays, style, seed, 1e-5)
+    check_narrow(program, seed, style=style)
 
 
-@both_styles
-@examples(8, thorough=500)
-@given(network=networks() | networks(at_kinks=True), seed=seeds)
-def test_a_random_network_derived_is_the_network(style, network, seed):
+def check_network(network, seed, **options):
+    """Derive from a network, and compare on batches of several sizes."""
     arrays = [*network.parameters.values(), network.x]
 
     def risk(W1, b1, W2, b2, x, labels):
@@ -143,7 +146,7 @@ def test_a_random_network_derived_is_the_network(style, network, seed):
         return mg.softmax_nll(oa, labels) + penalty
 
     by = tuple(range(4))
-    derived = derive(risk, *arrays, network.labels, argnums=by, style=style)
+    derived = derive(risk, *arrays, network.labels, argnums=by, **options)
     rng = np.random.default_rng(seed)
     for K in (len(network.x), 1, 7):
         x = rng.normal(size=(K, network.x.shape[1]))
@@ -151,6 +154,13 @@ def test_a_random_network_derived_is_the_network(style, network, seed):
         value, gradients = derived(*new)
         expected = mg.value_and_grad(risk, argnums=by)(*map(mg.Tensor, new))
         check_same([value, *gradients], [t.data for t in (expected[0], *expected[1])])
+
+
+@both_styles
+@examples(8, thorough=500)
+@given(network=networks() | networks(at_kinks=True), seed=seeds)
+def test_a_random_network_derived_is_the_network(style, network, seed):
+    check_network(network, seed, style=style)
 
 
 # Each op by itself
@@ -174,7 +184,7 @@ CONSTANTS = [op for op in TABLE if op not in OPS]
 def test_an_op_derived_is_the_op(op, data, seed):
     program = data.draw(calls(op) | calls(op, at_kinks=True))
     for style in STYLES:
-        check_derived(loss_of(program), list(program.inputs.values()), style, seed)
+        check_derived(loss_of(program), list(program.inputs.values()), seed, style=style)
 
 
 # How ops that are constants are called, where two arrays of floats will not do
@@ -189,9 +199,9 @@ CALLS = {
 }
 
 
-@both_styles
-@pytest.mark.parametrize("op", CONSTANTS, ids=lambda op: op.name)
-def test_an_op_without_derivative_is_computed_and_not_baked_in(op, style):
+def check_constant(op, **options):
+    """Derive from a call of an op without derivative, and compare on other data."""
+
     def f(x, y):
         call = CALLS.get(op.name, lambda op, *inputs: op(*inputs[: len(op.input_names)]))
         chosen = call(op, x, y)
@@ -199,11 +209,17 @@ def test_an_op_without_derivative_is_computed_and_not_baked_in(op, style):
 
     rng = np.random.default_rng(0)
     x, y, *new = [rng.uniform(0.5, 2, 6) for _ in range(6)]
-    derived = derive(f, x, y, style=style)
+    derived = derive(f, x, y, **options)
     check_same(run(derived, [x, y]), eager(f, [x, y]))
     found = [run(derived, new[:2]), run(derived, new[2:])]
     check_same(found[0], eager(f, new[:2]))
     assert f"{op.name}" in {getattr(v.op, "name", v.op) for v in derived.program.body}
+
+
+@both_styles
+@pytest.mark.parametrize("op", CONSTANTS, ids=lambda op: op.name)
+def test_an_op_without_derivative_is_computed_and_not_baked_in(op, style):
+    check_constant(op, style=style)
 
 
 # Passes

@@ -1,0 +1,149 @@
+"""Laws of fused loops: they compute what the sweep computes, and read nothing overwritten.
+
+Loops that are run as Python are cheap to try; compiled ones take half a second each.
+"""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minigraph.derivation import derive, looped
+from minigraph.testing.strategies import calls, graphs, networks
+from tests.counts import examples, share
+from tests.derivation.test_laws_of_derivation import (
+    CONSTANTS,
+    OPS,
+    anywhere,
+    check_constant,
+    check_derived,
+    check_narrow,
+    check_network,
+    loss_of,
+    other,
+    run,
+    seeds,
+)
+
+numba = pytest.importorskip("numba", reason="pip install -e '.[numba]'")
+
+
+@contextmanager
+def as_python():
+    """Run loops as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba.config, "DISABLE_JIT", True)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def check(program, seed):
+    return check_derived(loss_of(program), list(program.inputs.values()), seed, backend="numba")
+
+
+# Run as Python
+
+
+@examples(30, thorough=2500)
+@given(program=anywhere, seed=seeds)
+def test_loops_of_a_random_graph_are_the_graph(program, seed):
+    with as_python():
+        check(program, seed)
+
+
+@examples(10, thorough=1000)
+@given(program=anywhere, seed=seeds)
+def test_loops_of_a_random_graph_of_narrow_floats_are_the_graph(program, seed):
+    with as_python():
+        check_narrow(program, seed, backend="numba")
+
+
+@examples(5, thorough=500)
+@given(network=networks() | networks(at_kinks=True), seed=seeds)
+def test_loops_of_a_random_network_are_the_network(network, seed):
+    with as_python():
+        check_network(network, seed, backend="numba")
+
+
+@pytest.mark.parametrize("op", share(OPS, 2), ids=lambda op: op.name)
+@examples(1, thorough=50)
+@given(data=st.data(), seed=seeds)
+def test_loops_of_an_op_are_the_op(op, data, seed):
+    with as_python():
+        check(data.draw(calls(op) | calls(op, at_kinks=True)), seed)
+
+
+@pytest.mark.parametrize("op", share(CONSTANTS, 2), ids=lambda op: op.name)
+def test_loops_compute_an_op_without_derivative(op):
+    with as_python():
+        check_constant(op, backend="numba")
+
+
+# Compiled
+
+
+@examples(5, thorough=1000)
+@given(program=anywhere, seed=seeds)
+def test_a_random_graph_compiled_is_the_graph(program, seed):
+    check(program, seed)
+
+
+@examples(2, thorough=300)
+@given(program=anywhere, seed=seeds)
+def test_a_random_graph_of_narrow_floats_compiled_is_the_graph(program, seed):
+    check_narrow(program, seed, backend="numba")
+
+
+@examples(1, thorough=200)
+@given(network=networks() | networks(at_kinks=True), seed=seeds)
+def test_a_random_network_compiled_is_the_network(network, seed):
+    check_network(network, seed, backend="numba")
+
+
+@pytest.mark.parametrize("op", share(OPS, 50), ids=lambda op: op.name)
+@examples(1, thorough=4)
+@given(data=st.data(), seed=seeds)
+def test_an_op_compiled_is_the_op(op, data, seed):
+    check(data.draw(calls(op) | calls(op, at_kinks=True)), seed)
+
+
+@pytest.mark.parametrize("op", share(CONSTANTS, 30), ids=lambda op: op.name)
+def test_an_op_without_derivative_is_computed_in_compiled_loops(op):
+    check_constant(op, backend="numba")
+
+
+# Arrays that are used again
+
+
+def in_arrays_of_their_own(f, arrays):
+    """Derive loops in which nothing is overwritten."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(looped, "_overwrites", lambda *_: False)
+        patch.setattr(looped.LoopWriter, "release", lambda *_: None)
+        return derive(f, *arrays, backend="numba")
+
+
+def filled(shape, dtype=float):
+    """Make an array that is full of what no result may depend on."""
+    return np.full(shape, {"f": np.nan, "b": True}.get(np.dtype(dtype).kind, 77), dtype)
+
+
+@examples(15, thorough=2000)
+@given(program=graphs() | graphs(at_kinks=True), seed=seeds)
+def test_nothing_that_is_overwritten_is_read(program, seed):
+    """Not by the nest that overwrites it, by a later one, or in the next call."""
+    arrays, f = list(program.inputs.values()), loss_of(program)
+    with as_python(), np.errstate(all="ignore"), pytest.MonkeyPatch.context() as patch:
+        derived, apart = derive(f, *arrays, backend="numba"), in_arrays_of_their_own(f, arrays)
+        patch.setattr(np, "empty", filled)
+        for given_ in (arrays, other(arrays, seed), other(arrays, seed + 1)):
+            for found, expected in zip(run(derived, given_), run(apart, given_), strict=True):
+                assert found.tobytes() == expected.tobytes()
