@@ -1,8 +1,9 @@
 """derive: the source of a function's value and gradients, in NumPy alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from threading import Thread
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -27,6 +28,7 @@ __all__ = ["Derived", "derive"]
 Style = Literal["textbook", "fast"]
 Layout = Literal["rows", "columns"]
 Backend = Literal["numpy", "numba"]
+Made = TypeVar("Made", bound="Derived")
 
 
 class Derived:
@@ -42,10 +44,20 @@ class Derived:
         What the program closed over.
     program : Program
         Behind the source, after all passes.
+    seconds : float or None
+        How long it took to compile the loops, or to read them from the cache; None before that,
+        and where there are none.
+    cached : bool
+        Whether they were read.
 
     With ``layout="columns"``, `function` takes and gives the transposes of matrices; the object
     itself takes and gives what the function did that it was derived from.
     """
+
+    function: Callable[..., Any]
+    seconds: float | None = None
+    cached = False
+    _make: Callable[..., Any] | None  # makes the buffers
 
     def __init__(
         self,
@@ -54,6 +66,7 @@ class Derived:
         writer: Writer,
         fixed: str | None,
         taken: Program | None = None,
+        meanwhile: "Derived | None" = None,
     ) -> None:
         writer.write()
         self.source = source_of(writer, call.name)
@@ -63,17 +76,30 @@ class Derived:
         self._taken = taken or program  # in rows: what `f` takes
         self._in_columns = taken is not None
         self._plain = program  # before what only one way of writing does
-        self._looped = isinstance(writer, LoopWriter)
-        if isinstance(writer, LoopWriter):
-            self.compiled = compiled(self.source, writer.signatures, title=call.title)
-            namespace = self.compiled.namespace
-        else:
-            namespace = {}
-            exec(compile(self.source, f"<derived from {call.title}>", "exec"), namespace)
-        self.function: Callable[..., Any] = namespace[call.name]
-        self._make = namespace.get("make_buffers")
-        self._buffers: dict[Any, Any] = {}  # by the batch size
         self._copied = _shared_outputs(writer.program)
+        self._buffers: dict[Any, Any] = {}  # by the batch size
+        self._looped = isinstance(writer, LoopWriter)
+        self._meanwhile = meanwhile
+        if not isinstance(writer, LoopWriter):
+            namespace: dict[str, Any] = {}
+            exec(compile(self.source, f"<derived from {call.title}>", "exec"), namespace)
+            self._install(namespace)
+        elif meanwhile is None:
+            self._compile(writer)
+        else:
+            self.function, self._make = meanwhile.function, meanwhile._make
+            Thread(target=self._compile, args=(writer,), daemon=True).start()
+
+    def _compile(self, writer: LoopWriter) -> None:
+        """Compile the loops; until then, what was given to be used meanwhile is used."""
+        made = compiled(self.source, writer.signatures, writer.parallel, self._call.title)
+        self.seconds, self.cached = made.seconds, made.cached
+        self._install(made.namespace)
+        self._meanwhile = None
+
+    def _install(self, namespace: Mapping[str, Any]) -> None:
+        self.function = namespace[self._call.name]
+        self._make = namespace.get("make_buffers")
 
     def __call__(self, *args: Any, copy: bool = True) -> tuple[Any, ...]:
         """Give the value and the gradients at other arguments.
@@ -112,6 +138,8 @@ class Derived:
 
     def _run(self, arrays: Sequence[Any], K: int | None) -> Any:
         """Call the function, with buffers if it takes any."""
+        if (meanwhile := self._meanwhile) is not None:
+            return meanwhile._run(arrays, K)
         if self._looped:  # of one layout alone
             arrays = [a if a.flags.c_contiguous else np.ascontiguousarray(a) for a in arrays]
         if self._make is None:
@@ -189,7 +217,13 @@ class Derived:
         return "\n".join(rows)
 
     def __repr__(self) -> str:
-        return f"<Derived {self._call.name}, {len(self._lines)} lines>"
+        made = ""
+        if self.seconds is not None:
+            how = "read" if self.cached else "compiled"
+            made = f", loops {how} in {self.seconds:.1f} s"
+        elif self._looped:
+            made = ", loops are being compiled"
+        return f"<{type(self).__name__} {self._call.name}, {len(self._lines)} lines{made}>"
 
     def __str__(self) -> str:
         return self.source
@@ -203,6 +237,8 @@ def derive(
     style: Style = "textbook",
     layout: Layout = "rows",
     backend: Backend = "numpy",
+    warm: bool = True,
+    parallel: bool = False,
     has_aux: bool = False,
 ) -> Derived:
     """Write out the value and gradients of a function as NumPy that a person would write.
@@ -226,6 +262,16 @@ def derive(
     layout : {"rows", "columns"}
         With columns, each matrix of the source is the transpose of the program's, as on paper:
         ``W @ X + b[:, None]`` for ``X @ W + b``.
+    backend : {"numpy", "numba"}
+        With numba, what stands between the products of matrices is grouped into loops, which are
+        compiled, and kept in the user's cache folder for the next process; `style` has no meaning
+        then. Without Numba the same source runs as plain Python, slowly.
+    warm : bool
+        Whether to wait until the loops are compiled. With False, the first calls run on NumPy, in
+        the fast style, while they are compiled in the background.
+    parallel : bool
+        Whether loops over many rows run on several threads. Sums over rows do not, so that the
+        result does not depend on the number of threads.
     has_aux : bool
         Whether `f` gives a tuple: the loss, and other Tensors, which come back as a tuple behind
         the gradients.
@@ -274,15 +320,31 @@ def derive(
         program = passes.with_vectors(program)
     else:
         program = passes.simplified(passes.shared(passes.simplified(in_columns(program))))
-    return Derived(call, program, writer_of(call, program, style, backend), fixed, taken)
+    return made(Derived, call, program, fixed, backend, style, warm, parallel, taken)
 
 
-def writer_of(call: Arguments, program: Program, style: Style, backend: Backend) -> Writer:
-    """Choose how to write a program, after the passes that are for that alone."""
+def made(
+    kind: type[Made],
+    call: Arguments,
+    program: Program,
+    fixed: str | None,
+    backend: Backend,
+    style: Style = "fast",
+    warm: bool = True,
+    parallel: bool = False,
+    taken: Program | None = None,
+) -> Made:
+    """Choose how to write a program, and do the passes that are for that alone."""
     traced = len(call.arrays[program.batch_place]) if program.batch is not None else 0
     if backend == "numba":
-        return LoopWriter(from_sums(program), traced)
-    return FastWriter(shortened(program, traced)) if style == "fast" else Writer(program)
+        meanwhile = None
+        if not warm:
+            meanwhile = made(kind, call, program, fixed, "numpy", taken=taken)
+        writer = LoopWriter(from_sums(program), traced, parallel)
+        return kind(call, program, writer, fixed, taken, meanwhile)
+    if style == "fast":
+        return kind(call, program, FastWriter(shortened(program, traced)), fixed, taken)
+    return kind(call, program, Writer(program), fixed, taken)
 
 
 def _shared_outputs(program: Program) -> list[int]:

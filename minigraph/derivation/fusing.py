@@ -17,7 +17,7 @@ from minigraph.derivation.program import Program, Size, Value
 from minigraph.op import Op
 from minigraph.ops import elementwise, neural, reductions, shaping
 
-__all__ = ["EXTREMA", "MADE", "SUMS", "Nest", "Place", "Step", "fused", "source"]
+__all__ = ["EXTREMA", "MADE", "SUMS", "Nest", "Place", "Step", "entries", "fused", "source"]
 
 Place = tuple[int | None, ...]  # the axis of the space for each axis of a value; None: it is 1 long
 
@@ -182,7 +182,7 @@ def _is_looped(value: Value, batch: int) -> bool:
     if op is elementwise.scalar_power:
         return value.dtype.kind == "f" and value.attributes["exponent"] in POWERS
     most = QUICK.get(op.function) or LOOPED.get(op.function, 0)
-    return value.dtype.kind in "fb" and _entries(value, batch) <= most
+    return value.dtype.kind in "fb" and entries(value.shape, batch) <= most
 
 
 def _is_sum(value: Value) -> bool:
@@ -208,8 +208,9 @@ def _is_pick(value: Value) -> bool:
     return counts and labelled and len(_long(z.shape)) == 2 == len(z.shape)
 
 
-def _entries(value: Value, batch: int) -> int:
-    return math.prod([n.at(batch) if isinstance(n, Size) else n for n in value.shape])
+def entries(shape: Sequence[Any], batch: int) -> int:
+    """Count the entries of a shape at a batch size."""
+    return math.prod([n.at(batch) if isinstance(n, Size) else n for n in shape])
 
 
 # Grouping them

@@ -9,7 +9,7 @@ import numpy as np
 from minigraph.derivation.compiling import Argument
 from minigraph.derivation.expressions import Text
 from minigraph.derivation.fast import FastWriter
-from minigraph.derivation.fusing import SEVERAL, Nest, fused
+from minigraph.derivation.fusing import SEVERAL, Nest, entries, fused
 from minigraph.derivation.loops import LETTERS, write_nest
 from minigraph.derivation.naming import Names
 from minigraph.derivation.program import Program, Value
@@ -17,16 +17,18 @@ from minigraph.derivation.textbook import signature
 
 __all__ = ["LoopWriter"]
 
+MANY = 50_000  # entries for which threads pay
+
 COMPILER = """\
 try:
-    from numba import njit
+    from numba import njit{more}
 except ImportError:  # the loops are run as they are
-
+{range}
     def njit(**options):
         return lambda function: function
 
 
-""".splitlines()
+"""
 
 
 class LoopWriter(FastWriter):
@@ -38,8 +40,9 @@ class LoopWriter(FastWriter):
         What each of these functions takes.
     """
 
-    def __init__(self, program: Program, batch: int) -> None:
+    def __init__(self, program: Program, batch: int, parallel: bool = False) -> None:
         super().__init__(program)
+        self.batch, self.parallel = batch, parallel
         self.steps = fused(program, batch)
         self.signatures: dict[str, list[Argument]] = {}
         self.functions: list[str] = []  # lines
@@ -77,7 +80,11 @@ class LoopWriter(FastWriter):
 
     def before(self, title: str) -> list[str]:
         """Write the functions of loops, and the one that makes the buffers."""
-        return [*(COMPILER if self.functions else []), *self.functions, *super().before(title)]
+        more, fallback = "", ""
+        if any("prange(" in line for line in self.functions):
+            more, fallback = ", prange", "    prange = range\n"
+        compiler = COMPILER.format(more=more, range=fallback).splitlines()
+        return [*(compiler if self.functions else []), *self.functions, *super().before(title)]
 
     def _write_run(self, place: int, nests: Sequence[Nest]) -> None:
         """Write a function for some nests, and its call."""
@@ -111,7 +118,9 @@ class _Run:
                 self.made.append(value)
                 if value.shape:
                     self._keep(place, nest, value)
-        self.lines += write_nest(nest, self.arrays, self.texts, self.names)
+        writer = self.writer
+        several = writer.parallel and entries(nest.space, writer.batch) >= MANY
+        self.lines += write_nest(nest, self.arrays, self.texts, self.names, several)
 
     def _take(self, value: Value) -> None:
         """Add a parameter for what is made before."""

@@ -15,7 +15,7 @@ from minigraph.derivation.expressions import (
     Text,
     literal,
     operator,
-)
+)  # fmt: skip
 from minigraph.derivation.forms import OPERATORS, written
 from minigraph.derivation.fusing import EXTREMA, SEVERAL, SUMS, Nest, Place
 from minigraph.derivation.naming import Names, identifier
@@ -34,7 +34,11 @@ LARGER: dict[Any, str] = {reductions.max: "np.maximum", reductions.min: "np.mini
 
 
 def write_nest(
-    nest: Nest, arrays: Mapping[Value, str], texts: dict[Value, Text], names: Names
+    nest: Nest,
+    arrays: Mapping[Value, str],
+    texts: dict[Value, Text],
+    names: Names,
+    parallel: bool = False,
 ) -> list[str]:
     """Write one nest.
 
@@ -47,8 +51,13 @@ def write_nest(
         How numbers are written; those that the nest makes are added.
     names : Names
         Taken so far.
+    parallel : bool
+        Whether rows may be computed on several threads, if nothing is summed over them.
     """
     writer = _NestWriter(nest, arrays, texts, names)
+    picks = any(value.op is shaping.indexing for value in nest.places)  # an error ends one thread
+    if parallel and nest.outer and not picks and not any(map(nest.is_total, nest.places)):
+        writer.range = "prange"
     writer.write()
     return [f"{'    ' * depth}{code}" for depth, code in writer.lines]
 
@@ -59,6 +68,7 @@ class _NestWriter:
     ) -> None:
         self.nest, self.arrays, self.texts, self.names = nest, arrays, texts, names
         self.lines: list[tuple[int, str]] = []
+        self.range = "range"  # of the outermost loop
         self.depth = max(0, len(nest.space) - 1)  # of what is done once for each row
         self.sums: dict[Value, str] = {}  # what adds up a sum, or all of a column
         self.users: dict[Value, list[Value]] = {value: [] for value in nest.places}
@@ -92,7 +102,8 @@ class _NestWriter:
         for value in totals:
             self._begin_total(value)
         for axis in sorted(nest.outer):
-            self.say(axis, f"for {LETTERS[axis]} in range({space[axis]}):")
+            kind = "range" if axis else self.range
+            self.say(axis, f"for {LETTERS[axis]} in {kind}({space[axis]}):")
         self._rows(-1)
         for number in range(max(nest.loops.values()) + 1):
             self._row_loop(number)
@@ -263,9 +274,10 @@ class _NestWriter:
         form, function = FORMS.get(op), getattr(op, "function", None)
         if form is not None:
             return form(texts, value)
-        symbol, level = OPERATORS.get(function, ("", LOOSE))
-        if symbol and (level != COMPARISON or texts[0] != texts[1]):
-            return operator(symbol, level, texts)
+        if function in OPERATORS:
+            symbol, level = OPERATORS[function]
+            if level != COMPARISON or texts[0] != texts[1]:
+                return operator(symbol, level, texts)
         if function is np.negative:
             return Text(f"-{texts[0].within(UNARY)}", UNARY)
         name = "abs" if function is np.absolute else getattr(function, "__name__", "")

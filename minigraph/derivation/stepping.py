@@ -9,7 +9,7 @@ from minigraph.arrays import shown
 from minigraph.checks import check_callable
 from minigraph.derivation.arguments import Arguments
 from minigraph.derivation.capturing import capture
-from minigraph.derivation.derived import Backend, Derived, writer_of
+from minigraph.derivation.derived import Backend, Derived, made
 from minigraph.derivation.recording import recorded
 from minigraph.lending import clock_of
 from minigraph.modes import count_write
@@ -121,7 +121,12 @@ class _State:
 
 
 def derive_step(
-    loss: Callable[..., Any], optimizer: Optimizer, *args: Any, backend: Backend = "numpy"
+    loss: Callable[..., Any],
+    optimizer: Optimizer,
+    *args: Any,
+    backend: Backend = "numpy",
+    warm: bool = True,
+    parallel: bool = False,
 ) -> DerivedStep:
     """Write out a whole step of training: loss, gradients and the optimizer's update.
 
@@ -135,7 +140,7 @@ def derive_step(
         rate is asked for anew.
     *args : nested containers of arrays
         A minibatch. No step is taken with it.
-    backend : {"numpy", "numba"}
+    backend, warm, parallel
         As for `derive`; NumPy's calls are those of the fast style.
 
     Returns
@@ -159,6 +164,8 @@ def derive_step(
     [2.5, 0.625, 0.1562]
     """
     check_callable(loss, "derive_step: loss")
+    if backend not in ("numpy", "numba"):
+        raise ValueError(f"derive_step: backend is numpy or numba, not {backend!r}")
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"derive_step: optimizer is one of optim's, not {shown(optimizer)}")
     state = _State(optimizer)
@@ -179,6 +186,6 @@ def derive_step(
     )
     if not program.updates:
         raise ValueError(f"derive_step: {call.title} depends on no parameter of the optimizer")
-    result = DerivedStep(call, program, writer_of(call, program, "fast", backend), fixed)
+    result = made(DerivedStep, call, program, fixed, backend, warm=warm, parallel=parallel)
     result.state = state
     return result

@@ -21,6 +21,8 @@ from tests.derivation.test_laws_of_derivation import (
     check_derived,
     check_narrow,
     check_network,
+    check_same,
+    eager,
     loss_of,
     other,
     run,
@@ -147,3 +149,18 @@ def test_nothing_that_is_overwritten_is_read(program, seed):
         for given_ in (arrays, other(arrays, seed), other(arrays, seed + 1)):
             for found, expected in zip(run(derived, given_), run(apart, given_), strict=True):
                 assert found.tobytes() == expected.tobytes()
+
+
+def test_a_row_is_not_overwritten_before_its_label_picks():
+    """Both are made in one loop, and the pick comes after it."""
+
+    def f(W, x, y):
+        z = x * x
+        return z[np.arange(5), y].sum() + ((3 * z) @ W).sum()
+
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=(4, 2)), rng.normal(size=(5, 4)), rng.integers(0, 4, 5)]
+    with as_python():
+        derived = derive(f, *arrays, argnums=0, backend="numba")
+        value, g = derived(*arrays)
+    check_same([value, g], eager(lambda W: f(W, *arrays[1:]), arrays[:1]))
