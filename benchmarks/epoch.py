@@ -103,7 +103,10 @@ def train_by_steps(examples, epochs, clock, backend):
 
     step = eager
     if backend:
-        step = mg.derive_step(lambda X, y: nn.risk(model, X, y, PENALTIES), sgd, backend=backend)
+        X, y = (part[:ROWS] for part in examples)
+        step = mg.derive_step(
+            lambda X, y: nn.risk(model, X, y, PENALTIES), sgd, X, y, backend=backend
+        )
     rng = np.random.default_rng(0)
     losses = []
     for _ in range(epochs):

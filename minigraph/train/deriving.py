@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigraph.derivation import derive
+from minigraph.derivation.derived import Backend
 from minigraph.nn import Module
 
 __all__ = ["DerivedLosses", "Losses"]
@@ -30,6 +31,8 @@ class DerivedLosses:
         From X and y to `Losses`, by a graph.
     sizes : iterable of int
         Of all minibatches that there will be.
+    backend : {"numpy", "numba"}
+        As for `derive`.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class DerivedLosses:
         X: Any,
         y: Any,
         sizes: Iterable[int],
+        backend: Backend = "numpy",
     ) -> None:
         parameters = model.parameters()
         self._parameters = list(parameters.values())
@@ -57,6 +61,7 @@ class DerivedLosses:
             argnums=range(len(parameters)),
             names=[*parameters, "X", "y"],
             style="fast",
+            backend=backend,
             has_aux=True,
         )
         for size in sorted(sizes, reverse=True):

@@ -38,7 +38,7 @@ def fit(
     evaluate_train: bool = False,
     restore_best: bool = False,
     progress: bool | None = None,
-    derived: bool = False,
+    derived: bool | Literal["numba"] = False,
 ) -> History:
     """Train a classifier by minibatches, and measure it after each epoch.
 
@@ -83,10 +83,11 @@ def fit(
         In the end, give the model the parameters that had the smallest validation loss.
     progress : bool, optional
         Show a bar; by default in terminals and notebooks only.
-    derived : bool
-        Let `derive` write the loss and its gradients as NumPy before the first step, and train with
-        that: the same history but for roundings, in less time. It is compared with the graph on the
-        first minibatch. A model that draws random numbers, or looks at values, is refused.
+    derived : bool or "numba"
+        Let `derive` write the loss and its gradients as NumPy before the first step, or as loops
+        that Numba compiles, and train with that: the same history but for roundings, in less time.
+        It is compared with the graph on the first minibatch. A model that draws random numbers, or
+        looks at values, is refused.
 
     Returns
     -------

@@ -30,7 +30,7 @@ class Options:
     evaluate_train: bool
     restore_best: bool
     progress: bool | None
-    derived: bool = False
+    derived: bool | str = False
 
     def check(self, model: Module, valid: Any) -> None:
         """Refuse what is not possible.
@@ -48,6 +48,8 @@ class Options:
                 raise TypeError(f"fit: {name} is a whole number, not {value!r}")
             if value < least:
                 raise ValueError(f"fit: {name} is at least {least}, not {value}")
+        if self.derived not in (True, False, "numba"):
+            raise ValueError(f"fit: derived is True, False or 'numba', not {self.derived!r}")
         if valid is None and (self.patience is not None or self.restore_best):
             what = "patience" if self.patience is not None else "restore_best"
             raise ValueError(f"fit: {what} needs validation examples, valid=(X, y)")
@@ -96,7 +98,7 @@ def configuration(
         },
     }
     if options.derived:  # its roundings are others
-        described["derived"] = True
+        described["derived"] = options.derived
     return dict(json.loads(json.dumps(described, default=plain)))
 
 

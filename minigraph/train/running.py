@@ -12,6 +12,7 @@ import numpy as np
 
 from minigraph.arrays import shown
 from minigraph.checks import check_callable, generator, listed
+from minigraph.derivation.derived import Backend
 from minigraph.files import as_path
 from minigraph.nn import Module, Seed
 from minigraph.nn import penalty as penalty_of
@@ -231,7 +232,8 @@ class Run:
         X, y = self.parts["train"]
         size = min(self.options.batch_size, len(y))
         sizes = {size, len(y) % size or size}
-        return DerivedLosses(self.model, self._losses, X[:size], y[:size], sizes)
+        backend: Backend = "numba" if self.options.derived == "numba" else "numpy"
+        return DerivedLosses(self.model, self._losses, X[:size], y[:size], sizes, backend)
 
     def _show(self, bar: Any, loss: float) -> None:
         seen = {"loss": f"{loss:.4f}"}
