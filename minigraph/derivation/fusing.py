@@ -32,10 +32,10 @@ LOOPED: dict[Any, float] = dict.fromkeys((
     np.add, np.subtract, np.multiply, np.divide, np.negative, np.positive, np.reciprocal,
     np.square, np.sqrt, np.cbrt, np.expm1, np.log1p, np.exp2, np.log2, np.log10, np.tan, np.sinh,
     np.cosh, np.arcsin, np.arccos, np.arctan, np.arcsinh, np.arccosh, np.arctanh, np.absolute,
-    np.fabs, np.sign, np.floor, np.ceil, np.trunc, np.rint, np.isnan, np.isfinite, np.isinf,
-    np.maximum, np.minimum, np.fmax, np.fmin, np.logaddexp, np.logaddexp2, np.hypot, np.arctan2,
-    np.copysign, np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
-    np.logical_and, np.logical_or, np.logical_xor, np.logical_not,
+    np.fabs, np.sign, np.floor, np.ceil, np.trunc, np.rint, np.maximum, np.minimum, np.fmax,
+    np.logaddexp, np.logaddexp2, np.hypot, np.arctan2, np.less, np.less_equal, np.greater,
+    np.greater_equal, np.equal, np.not_equal, np.logical_and, np.logical_or, np.logical_xor,
+    np.logical_not,
 ), math.inf)  # fmt: skip
 QUICK: dict[Any, float] = {np.exp: 4000, np.log: 4000, np.sin: 1000, np.cos: 1000, np.tanh: 100}
 POWERS = (2, 0.5, -1)

@@ -19,15 +19,13 @@ __all__ = ["LoopWriter"]
 
 MANY = 50_000  # entries for which threads pay
 
-COMPILER = """\
+COMPILER = """
 try:
     from numba import njit{more}
 except ImportError:  # the loops are run as they are
 {range}
     def njit(**options):
         return lambda function: function
-
-
 """
 
 
@@ -78,13 +76,16 @@ class LoopWriter(FastWriter):
                 place += len(step)
         self.write_updates()
 
+    def imports(self) -> list[str]:
+        """Import the compiler too, if it is there."""
+        several = any("prange(" in line for line in self.functions)
+        more, fallback = (", prange", "    prange = range\n") if several else ("", "")
+        compiler = COMPILER.format(more=more, range=fallback).splitlines()
+        return [*super().imports(), *(compiler if self.functions else [])]
+
     def before(self, title: str) -> list[str]:
         """Write the functions of loops, and the one that makes the buffers."""
-        more, fallback = "", ""
-        if any("prange(" in line for line in self.functions):
-            more, fallback = ", prange", "    prange = range\n"
-        compiler = COMPILER.format(more=more, range=fallback).splitlines()
-        return [*(compiler if self.functions else []), *self.functions, *super().before(title)]
+        return [*self.functions, *super().before(title)]
 
     def _write_run(self, place: int, nests: Sequence[Nest]) -> None:
         """Write a function for some nests, and its call."""

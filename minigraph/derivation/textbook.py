@@ -90,6 +90,10 @@ class Writer:
             self.lines.append((code, comment, value))
             comment = None
 
+    def imports(self) -> list[str]:
+        """Write what comes first in the module."""
+        return ["import numpy as np", *(f"import {module}" for module in self.modules)]
+
     def before(self, title: str) -> list[str]:
         """Write what comes before the function."""
         return []
@@ -136,9 +140,10 @@ def source_of(writer: Writer, title: str) -> str:
     body += prelude
     body += [line for code, comment, _ in writer.lines for line in _commented(code, comment)]
     body += [f"return {value}"] if written else _wrapped("return ", value, gradients, pack)
-    imports = ["import numpy as np", *(f"import {m}" for m in writer.modules)]
     head = signature(title, writer.parameters, writer.options())
-    return "\n".join([*imports, "", "", *before, *head, *(f"    {line}" for line in body), ""])
+    return "\n".join(
+        [*writer.imports(), "", "", *before, *head, *(f"    {line}" for line in body), ""]
+    )
 
 
 def modules(program: Program) -> list[str]:

@@ -50,16 +50,16 @@ def sources():
     """List the sources of random programs and the network, in both styles."""
     found = [network(style).source for style in STYLES]
     for program in drawn_programs(2000 if THOROUGH else 40):
-        found += [squared(program, style).source for style in STYLES]
+        found += [squared(program, style=style).source for style in STYLES]
     return found
 
 
-def squared(program, style):
+def squared(program, **options):
     def loss_of_squares(*inputs):
         return (program.function(*inputs) ** 2).sum()
 
     with np.errstate(all="ignore"):
-        return derive(loss_of_squares, *program.inputs.values(), style=style)
+        return derive(loss_of_squares, *program.inputs.values(), **options)
 
 
 def run(*command, **options):
