@@ -183,7 +183,7 @@ class Run:
         for batch in range(position.batches, n_batches):
             rows = order[batch * size : (batch + 1) * size]
             labels = y[rows]
-            value, logits = self._step(X[rows], labels)
+            value, logits = self._step(X.take(rows, axis=0), labels)
             position.batches += 1
             position.examples += len(labels)
             position.loss += value * len(labels)
