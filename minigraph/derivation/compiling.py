@@ -14,6 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -97,12 +98,17 @@ class _Kept:
         self.parts, self.loaded = parts, parts is not None
 
     def load_overload(self, signature: Any, context: Any) -> Any:
+        try:
+            return self._loaded(context) if self.loaded else None
+        except Exception:  # a Numba that knows these parts by other names; it compiles anew
+            self.parts, self.loaded = None, False
+            return None
+
+    def _loaded(self, context: Any) -> Any:
         from llvmlite.binding import address_of_symbol
         from numba.core.compiler import CompileResult
         from numba.core.runtime import rtsys
 
-        if not self.loaded:
-            return None
         called, *parts = self.parts
         rtsys.initialize(context)
         if not all(map(address_of_symbol, called)):
@@ -111,10 +117,12 @@ class _Kept:
 
     def save_overload(self, signature: Any, result: Any) -> None:
         if not result.library.has_dynamic_globals:  # addresses of this process
-            module = result.library._final_module
-            outside = [s for s in (*module.functions, *module.global_variables) if s.is_declaration]
-            called = [s.name for s in outside if not s.name.startswith("llvm.")]
-            self.parts = (called, *result._reduce())
+            with suppress(AttributeError, TypeError):  # likewise: then nothing is kept
+                module = result.library._final_module
+                symbols = (*module.functions, *module.global_variables)
+                called = [s.name for s in symbols if s.is_declaration]
+                called = [name for name in called if not name.startswith("llvm.")]
+                self.parts = (called, *result._reduce())
 
 
 def _numba() -> Any:

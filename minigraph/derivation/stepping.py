@@ -9,7 +9,8 @@ from minigraph.arrays import shown
 from minigraph.checks import check_callable
 from minigraph.derivation.arguments import Arguments
 from minigraph.derivation.capturing import capture
-from minigraph.derivation.derived import Backend, Derived, made
+from minigraph.derivation.derived import Derived
+from minigraph.derivation.deriving import Backend, made
 from minigraph.derivation.recording import recorded
 from minigraph.lending import clock_of
 from minigraph.modes import count_write

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigraph.derivation import derive
-from minigraph.derivation.derived import Backend
+from minigraph.derivation.deriving import Backend
 from minigraph.nn import Module
 
 __all__ = ["DerivedLosses", "Losses"]

@@ -12,7 +12,7 @@ import numpy as np
 
 from minigraph.arrays import shown
 from minigraph.checks import check_callable, generator, listed
-from minigraph.derivation.derived import Backend
+from minigraph.derivation.deriving import Backend
 from minigraph.files import as_path
 from minigraph.nn import Module, Seed
 from minigraph.nn import penalty as penalty_of

@@ -376,3 +376,14 @@ def test_numba_is_missing_or_too_old(monkeypatch):
             patch.setitem(sys.modules, package, None)
             with pytest.raises(ImportError, match=rf"pip install 'minigraph\[numba\]'.*{package}"):
                 compiled(SMALL, ONE)
+
+
+@pytest.mark.parametrize("part", ["_rebuild", "_reduce"])
+def test_a_numba_with_other_parts_compiles_each_time(part, monkeypatch):
+    from numba.core.compiler import CompileResult
+
+    if part == "_rebuild":
+        assert not small_is_cached()
+    monkeypatch.delattr(CompileResult, part)
+    assert not small_is_cached()
+    assert not small_is_cached()
