@@ -114,9 +114,10 @@ def bce_with_logits(logits: Any, targets: Any) -> Tensor:
     0.34657359027997264
     """
     z, t = _pair("bce_with_logits", logits, targets)
-    inside = (t >= 0) & (t <= 1)
+    given = t._array if isinstance(t, Tensor) else t  # no operation of the loss
+    inside = (given >= 0) & (given <= 1)
     if not inside.all():
-        wrong = np.extract(~inside, t)[0].item()
+        wrong = np.extract(~inside, given)[0].item()
         raise ValueError(f"bce_with_logits: targets lie between 0 and 1, but one is {wrong}")
     # One term for each label, as softplus(-z) = softplus(z) - z: no difference of large numbers.
     return (t * softplus(-z) + (1 - t) * softplus(z)).mean()

@@ -455,3 +455,12 @@ def test_a_product_with_the_hessian():
 
     check(curvature, [X / 3], [NEW])
     check(lambda x: (mg.gradient(lambda z: mg.logsumexp(z))(x) ** 2).sum(), [X], [NEW])
+
+
+def test_a_loss_that_checks_its_targets_is_captured():
+    z, t = np.array([0.5, -1.0, 2.0]), np.array([0.0, 1.0, 1.0])
+    derived = mg.derive(mg.nn.bce_with_logits, z, t, argnums=0)
+    value, gradient = derived(-z, t)
+    expected = mg.value_and_grad(mg.nn.bce_with_logits)(mg.Tensor(-z), t)
+    np.testing.assert_allclose(value, expected[0].data, rtol=1e-14)
+    np.testing.assert_allclose(gradient, expected[1].data, rtol=1e-14)
