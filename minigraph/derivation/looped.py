@@ -145,21 +145,19 @@ class _Run:
     def _keep(self, place: int, nest: Nest, value: Value) -> None:
         """Find an array for a value: over one that is read for the last time, or anew."""
         writer = self.writer
+        viewed = {writer.root(read) for read in nest.reads if writer.root(read) is not read}
         own = writer.updates.get(value)
-        if (
-            own is not None
-            and writer.last.get(own, place) <= place
-            and (own not in nest.reads or _overwrites(nest, value, own))
-        ):
-            if own not in self.arrays:
-                self._take(own)
-            writer.placed.add(value)
-            self._write_over(value, own)
-            return
+        if own is not None and own not in viewed and writer.last.get(own, place) <= place:
+            if own not in nest.reads or _overwrites(nest, value, own):
+                if own not in self.arrays:
+                    self._take(own)
+                writer.placed.add(value)
+                self._write_over(value, own)
+                return
         for other in (*nest.reads, *nest.stored):
             alike = other.shape == value.shape and other.dtype == value.dtype
             free = other in writer.holders and writer.last[other] == place and other is not value
-            if alike and free and _overwrites(nest, value, other):
+            if alike and free and other not in viewed and _overwrites(nest, value, other):
                 writer.take_over(value, other)
                 self._write_over(value, other)
                 return
