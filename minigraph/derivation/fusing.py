@@ -204,8 +204,9 @@ def _is_pick(value: Value) -> bool:
         return False
     z, rows, labels = value.inputs
     counts = isinstance(rows, Value) and rows.op == "arange" and rows.shape == z.shape[:1]
-    labelled = isinstance(labels, Value) and labels.dtype.kind == "i" and labels.shape == rows.shape
-    return counts and labelled and len(_long(z.shape)) == 2 == len(z.shape)
+    data, _ = _seen_through(labels, (0,))
+    labelled = isinstance(data, Value) and data.op not in MADE and data.dtype.kind == "i"
+    return counts and labelled and labels.shape == rows.shape and len(_long(z.shape)) == 2 == len(z.shape)
 
 
 def entries(shape: Sequence[Any], batch: int) -> int:
@@ -285,7 +286,7 @@ class _Fusion:
 
     def _reach(self, nest: Nest, input: Any, place: Place) -> bool:
         """Find how a nest gets an input: as a member, from outside, or by making it."""
-        if not isinstance(input, Value) or input.op in MADE:
+        if not isinstance(input, Value) or input.op in MADE or input in nest.reads:
             return True
         if input in nest.places:
             return nest.places[input] == place and not nest.is_total(input)
@@ -379,8 +380,15 @@ def fused(program: Program, batch: int) -> list[Step]:
     fusion = _Fusion(program, batch)
     order = {value: place for place, value in enumerate(program.body)}
     for nest in fusion.nests:
-        nest.places = dict(sorted(nest.places.items(), key=lambda item: order[item[0]]))
+        needed = set(nest.stored)  # not what was made for a nest that is none
+        members = sorted(nest.places, key=order.__getitem__)
+        for value in reversed(members):
+            if value in needed:
+                needed.update(input for input, _ in nest.inputs(value) if isinstance(input, Value))
+        nest.places = {v: nest.places[v] for v in members if v in needed}
+        nest.reads = {v: None for v in nest.reads if v in needed}
         nest.loops = _loops(nest)
+    fusion.nests = [nest for nest in fusion.nests if nest.places]
     return fusion.ordered()
 
 

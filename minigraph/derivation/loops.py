@@ -28,7 +28,6 @@ __all__ = ["LETTERS", "write_nest"]
 LETTERS = ("i", "j", "k", "m", "n", *(f"i{axis}" for axis in range(5, 64)))
 BLOCK = 16  # rows that are summed in the dtype of the array; these sums are summed in float64
 INLINE = 32  # letters of an expression within another
-CONDITIONAL = LOOSE + 1
 STARTS: dict[Any, str] = {reductions.max: "-np.inf", reductions.min: "np.inf"}
 LARGER: dict[Any, str] = {reductions.max: "np.maximum", reductions.min: "np.minimum"}
 
@@ -348,8 +347,10 @@ def _axes(value: Value) -> set[int]:
 
 
 def _chosen(texts: Sequence[Text], value: Value) -> Text:
-    condition, a, b = [text.within(LOOSE) for text in texts]
-    return Text(f"{a} if {condition} else {b}", CONDITIONAL)
+    if texts[1] == texts[2]:
+        return texts[1]
+    condition, a, b = [text.within(COMPARISON) for text in texts]
+    return Text(f"{a} if {condition} else {b}", LOOSE)
 
 
 def _call(template: str, level: int = ATOM) -> Any:
