@@ -199,7 +199,8 @@ class _Run:
                 code = writer.texts[value].code
                 writer.state(value, [f"{code} = np.{value.dtype.name}({code})"])
         for value in later:
-            if value.shape and value.name and value not in writer.placed:
+            used = value in writer.uses and value not in writer.placed
+            if value.shape and value.name and used:
                 name = writer.name(value)
                 writer.state(value, [f"{name} = {writer.texts[value].code}"])
                 writer.texts[value] = Text(name)
