@@ -206,7 +206,8 @@ def _is_pick(value: Value) -> bool:
     counts = isinstance(rows, Value) and rows.op == "arange" and rows.shape == z.shape[:1]
     data, _ = _seen_through(labels, (0,))
     labelled = isinstance(data, Value) and data.op not in MADE and data.dtype.kind == "i"
-    return counts and labelled and labels.shape == rows.shape and len(_long(z.shape)) == 2 == len(z.shape)
+    alike = labelled and labels.shape == rows.shape
+    return counts and alike and len(_long(z.shape)) == 2 == len(z.shape)
 
 
 def entries(shape: Sequence[Any], batch: int) -> int:

@@ -20,7 +20,7 @@ from minigraph.derivation.forms import OPERATORS, written
 from minigraph.derivation.fusing import EXTREMA, SEVERAL, SUMS, Nest, Place
 from minigraph.derivation.naming import Names, identifier
 from minigraph.derivation.program import Value
-from minigraph.derivation.textbook import WIDTH
+from minigraph.derivation.textbook import WIDTH, broken
 from minigraph.ops import elementwise, neural, reductions, shaping
 
 __all__ = ["LETTERS", "write_nest"]
@@ -58,7 +58,8 @@ def write_nest(
     if parallel and nest.outer and not picks and not any(map(nest.is_total, nest.places)):
         writer.range = "prange"
     writer.write()
-    return [f"{'    ' * depth}{code}" for depth, code in writer.lines]
+    return [f"{'    ' * depth}{line}" for depth, code in writer.lines
+            for line in broken(code, WIDTH - 4 * (depth + 1))]  # fmt: skip
 
 
 class _NestWriter:

@@ -11,7 +11,7 @@ from minigraph.derivation.program import Program, Size, Value
 from minigraph.op import Op
 from minigraph.ops.shaping import scatter
 
-__all__ = ["WIDTH", "Line", "Writer", "signature", "source_of"]
+__all__ = ["WIDTH", "Line", "Writer", "broken", "signature", "source_of"]
 
 WIDTH = 88  # of lines, as formatters have it by default
 Line = tuple[str, str | None, Value]  # code, comment, the value that it makes
@@ -155,18 +155,21 @@ def modules(program: Program) -> list[str]:
 def _commented(code: str, comment: str | None) -> list[str]:
     if comment is not None and len(code) + len(comment) <= WIDTH - 8:
         return [f"{code}  # {comment}"]
-    return [code] if len(code) <= WIDTH - 4 else _broken(code)
+    return broken(code, WIDTH - 4)
 
 
-def _broken(code: str) -> list[str]:
+def broken(code: str, width: int) -> list[str]:
     """Break a long statement as formatters do: at its last bracket, or one around a formula."""
-    start = code.index(" = ") + 3 if " = " in code.partition("(")[0] else 0
+    if len(code) <= width:
+        return [code]
+    head = code.partition("(")[0]
+    start = head.index("= ") + 2 if "= " in head else 0
     places = _top_level(code[start:], " ")
     if places:
         return [f"{code[:start]}(", f"    {code[start:]}", ")"]
     opening = start + _last_opening(code[start:])
     inner = code[opening + 1 : -1]
-    if len(inner) + 8 <= WIDTH:
+    if len(inner) + 4 <= width:
         return [code[: opening + 1], f"    {inner}", code[-1]]
     cuts = [-1, *_top_level(inner, ","), len(inner)]
     arguments = [inner[i + 1 : j].strip() for i, j in pairwise(cuts)]
