@@ -13,7 +13,7 @@ from minigraph.derivation.fusing import SEVERAL, Nest, entries, fused
 from minigraph.derivation.loops import LETTERS, write_nest
 from minigraph.derivation.naming import Names
 from minigraph.derivation.program import Program, Value
-from minigraph.derivation.textbook import signature
+from minigraph.derivation.textbook import WIDTH, broken, signature
 
 __all__ = ["LoopWriter"]
 
@@ -179,7 +179,8 @@ class _Run:
         later = [v for v in self.made if writer.last[v] >= place]
         numbers = [v for v in later if not v.shape]
         if numbers:
-            self.lines.append(f"return {', '.join(self.texts[v].code for v in numbers)}")
+            codes = ", ".join(self.texts[v].code for v in numbers)
+            self.lines += broken(f"return {codes}", WIDTH - 4)
         if any(re.search(r"\bK\b", line) for line in self.lines):
             self.given["K"] = "K", Argument(np.dtype(int), None)
         writer.signatures[self.name] = [argument for _, argument in self.given.values()]

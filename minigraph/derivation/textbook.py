@@ -162,18 +162,29 @@ def broken(code: str, width: int) -> list[str]:
     """Break a long statement as formatters do: at its last bracket, or one around a formula."""
     if len(code) <= width:
         return [code]
+    if code.startswith("return "):
+        return ["return (", *_each(code[7:]), ")"]
     head = code.partition("(")[0]
     start = head.index("= ") + 2 if "= " in head else 0
-    places = _top_level(code[start:], " ")
-    if places:
-        return [f"{code[:start]}(", f"    {code[start:]}", ")"]
+    names, formula = code[: max(0, start - 3)], code[start:]
+    if "," in names and "[" not in names and len(head) >= width:
+        return ["(", *_each(names), *broken(f") = {formula}", width)]
+    if places := _top_level(formula, " "):
+        words = [place for place in places if formula.startswith((" if ", " else "), place)]
+        cuts = [0, *words, len(formula)] if len(formula) + 4 > width else [0, len(formula)]
+        parts = [formula[i:j].strip() for i, j in pairwise(cuts)]
+        return [f"{code[:start]}(", *(f"    {part}" for part in parts), ")"]
     opening = start + _last_opening(code[start:])
     inner = code[opening + 1 : -1]
     if len(inner) + 4 <= width:
         return [code[: opening + 1], f"    {inner}", code[-1]]
-    cuts = [-1, *_top_level(inner, ","), len(inner)]
-    arguments = [inner[i + 1 : j].strip() for i, j in pairwise(cuts)]
-    return [code[: opening + 1], *(f"    {argument}," for argument in arguments), code[-1]]
+    return [code[: opening + 1], *_each(inner), code[-1]]
+
+
+def _each(arguments: str) -> list[str]:
+    """Give each argument a line."""
+    cuts = [-1, *_top_level(arguments, ","), len(arguments)]
+    return [f"    {arguments[i + 1 : j].strip()}," for i, j in pairwise(cuts)]
 
 
 def _top_level(code: str, sign: str) -> list[int]:

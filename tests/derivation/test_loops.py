@@ -276,6 +276,25 @@ def test_source_is_as_the_formatter_would_have_it(tmp_path):
         assert done.returncode == 0, done.stdout[:3000] + done.stderr[:3000]
 
 
+def test_long_names_and_many_sums_are_broken_as_formatters_do(tmp_path):
+    pytest.importorskip("ruff", reason="pip install -e '.[test]'")
+
+    def deep(weights, x):
+        for w in weights:
+            h = x @ w
+            x = np.tanh(h) * np.where(h > 0.123456, h * 1.2345678, np.exp(-h) / 3.1415927)
+        return (x * x).sum() + sum(mg.elastic_net(w, 0.01, 0.02) for w in weights)
+
+    weights, x = [np.ones((4, 4))] * 12, np.ones((6, 4))
+    names = [f"a_weight_with_a_long_{i}" for i in range(12)]
+    with as_python():
+        derived = derive(deep, weights, x, argnums=0, names=[*names, "x"], backend="numba")
+    path = derived.save(tmp_path / "derived.py")
+    done = run(sys.executable, "-m", "ruff", "format", "--diff", "--isolated", str(path))
+    assert done.returncode == 0, done.stdout[:3000]
+    assert "return (\n" in derived.source
+
+
 def test_source_is_the_same_in_every_process():
     code = "from tests.derivation.test_loops import *\nprint(*sources(20))"
     settings = {"PYTHONHASHSEED": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
