@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from minigraph.derivation import derive, looped
 from minigraph.testing.strategies import calls, graphs, networks
-from tests.counts import examples, share
+from tests.counts import THOROUGH, examples, share
 from tests.derivation.test_laws_of_derivation import (
     CONSTANTS,
     OPS,
@@ -92,18 +92,19 @@ def test_loops_compute_an_op_without_derivative(op):
 # Compiled
 
 
-@examples(5, thorough=1000)
+@examples(3, thorough=1000)
 @given(program=anywhere, seed=seeds)
 def test_a_random_graph_compiled_is_the_graph(program, seed):
     check(program, seed)
 
 
-@examples(2, thorough=300)
+@examples(1, thorough=300)
 @given(program=anywhere, seed=seeds)
 def test_a_random_graph_of_narrow_floats_compiled_is_the_graph(program, seed):
     check_narrow(program, seed, backend="numba")
 
 
+@pytest.mark.skipif(not THOROUGH, reason="takes a minute; HYPOTHESIS_PROFILE=thorough")
 @examples(1, thorough=200)
 @given(network=networks() | networks(at_kinks=True), seed=seeds)
 def test_a_random_network_compiled_is_the_network(network, seed):

@@ -83,7 +83,7 @@ def adversaries(rng, n, m):
     yield np.exp(rng.uniform(-30, 30, size=(n, m))) * rng.choice([-1, 1], size=(n, m))
 
 
-@pytest.mark.parametrize("dtype", [F, D])
+@pytest.mark.parametrize("dtype", share([F, D], 2))
 def test_sums_are_in_the_order_that_is_stated(dtype):
     """And no further from the truth than 16 roundings of the sum of all sizes are."""
     rng = np.random.default_rng(0)
@@ -195,7 +195,8 @@ def test_a_batch_of_nothing():
         return (h * h).sum() + mg.l2_penalty(W) + np.exp(h).sum(axis=0).max()
 
     W, x = np.ones((3, 2)), np.ones((5, 3))
-    derived = derive(f, W, x, argnums=0, backend="numba")
+    with as_python():
+        derived = derive(f, W, x, argnums=0, backend="numba")
     for given in (x, x[:0], x[:1]):
         value, g = derived(W, given)
         check_same([value, g], eager(lambda W, x=given: f(W, x), [W]))
@@ -269,7 +270,7 @@ def sources(n):
 
 def test_source_is_as_the_formatter_would_have_it(tmp_path):
     pytest.importorskip("ruff", reason="pip install -e '.[test]'")
-    for i, source in enumerate(sources(2000 if THOROUGH else 40)):
+    for i, source in enumerate(sources(2000 if THOROUGH else 25)):
         (tmp_path / f"derived{i}.py").write_text(source, encoding="utf-8")
     for command in (["check", "--no-cache"], ["format", "--check", "--diff", "--no-cache"]):
         done = run(sys.executable, "-m", "ruff", *command, "--isolated", str(tmp_path))
@@ -296,10 +297,10 @@ def test_long_names_and_many_sums_are_broken_as_formatters_do(tmp_path):
 
 
 def test_source_is_the_same_in_every_process():
-    code = "from tests.derivation.test_loops import *\nprint(*sources(20))"
+    code = "from tests.derivation.test_loops import *\nprint(*sources(8))"
     settings = {"PYTHONHASHSEED": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = run(sys.executable, "-c", code, env=os.environ | settings)
-    assert done.stdout == " ".join(sources(20)) + "\n", done.stderr
+    assert done.stdout == " ".join(sources(8)) + "\n", done.stderr
 
 
 def test_source_runs_where_there_is_no_numba(network, tmp_path):
