@@ -165,3 +165,15 @@ def test_a_row_is_not_overwritten_before_its_label_picks():
         derived = derive(f, *arrays, argnums=0, backend="numba")
         value, g = derived(*arrays)
     check_same([value, g], eager(lambda W: f(W, *arrays[1:]), arrays[:1]))
+
+
+def test_an_array_is_not_overwritten_while_a_view_of_it_is_read():
+    def f(a, b, c):
+        y = a @ b
+        z = (y + y.T) @ c
+        return (z * z).sum()
+
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in ((4, 5), (5, 4), (4, 3))]
+    with as_python():
+        check_same(run(derive(f, *arrays, backend="numba"), arrays), eager(f, arrays))
