@@ -145,19 +145,17 @@ class _Run:
     def _keep(self, place: int, nest: Nest, value: Value) -> None:
         """Find an array for a value: over one that is read for the last time, or anew."""
         writer = self.writer
-        viewed = {writer.root(read) for read in nest.reads if writer.root(read) is not read}
         own = writer.updates.get(value)
-        if own is not None and own not in viewed and writer.last.get(own, place) <= place:
-            if own not in nest.reads or _overwrites(nest, value, own):
-                if own not in self.arrays:
-                    self._take(own)
-                writer.placed.add(value)
-                self._write_over(value, own)
-                return
+        if own is not None and self._is_free(place, nest, value, own):
+            if own not in self.arrays:
+                self._take(own)
+            writer.placed.add(value)
+            self._write_over(value, own)
+            return
         for other in (*nest.reads, *nest.stored):
             alike = other.shape == value.shape and other.dtype == value.dtype
-            free = other in writer.holders and writer.last[other] == place and other is not value
-            if alike and free and other not in viewed and _overwrites(nest, value, other):
+            spare = alike and other in writer.holders and other is not value
+            if spare and self._is_free(place, nest, value, other):
                 writer.take_over(value, other)
                 self._write_over(value, other)
                 return
@@ -166,6 +164,12 @@ class _Run:
         name = known[0] if known else self.names.give(value.name or buffer)
         self.arrays[value], writer.texts[value] = name, Text(buffer)
         self.given[name] = buffer, Argument(value.dtype, len(value.shape), written=True)
+
+    def _is_free(self, place: int, nest: Nest, value: Value, other: Value) -> bool:
+        """Tell whether a value may be written over another, which nobody reads later."""
+        last, root = self.writer.last, self.writer.root
+        shown = any(root(read) is other for read in nest.reads if read is not other)
+        return last.get(other, place) <= place and not shown and _overwrites(nest, value, other)
 
     def _write_over(self, value: Value, other: Value) -> None:
         name = self.arrays[value] = self.arrays[other]
