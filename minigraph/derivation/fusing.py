@@ -259,16 +259,21 @@ class _Fusion:
     def _place(self, value: Value) -> None:
         """Put a value into a nest where it fits, or into a new one."""
         walked = value.inputs[0] if value.op in SEVERAL else value
-        space = _long(walked.shape)
+        space, place = _long(walked.shape), _natural(value.shape)
         near = [nest for nest in self.nests[-NEAR:] if space in (nest.space, nest.space[:-1])]
-        for nest in [*reversed(near), Nest(space)]:
+        for nest in reversed(near):
             trial = replace(nest, places=dict(nest.places), reads=dict(nest.reads))
-            new = not nest.places
-            if self._add(trial, value, _natural(value.shape)) and (new or self._pays(nest, trial)):
+            if self._add(trial, value, place) is None and self._pays(nest, trial):
+                nest.places, nest.reads = trial.places, trial.reads
                 break
-        if new:
+        else:
+            nest = Nest(space)
+            while (twice := self._add(nest, value, place)) is not None:
+                if twice not in self.homes:  # read along two axes, from an array
+                    self._place(twice)
+                self.homes[twice].stored[twice] = None
+                nest = Nest(space)
             self.nests.append(nest)
-        nest.places, nest.reads = trial.places, trial.reads
         nest.stored.update({v: None for v in nest.places if v in self.arrays})
         for member in nest.places:
             self.homes.setdefault(member, nest)
@@ -276,21 +281,23 @@ class _Fusion:
             if read in self.homes:
                 self.homes[read].stored[read] = None
 
-    def _add(self, nest: Nest, value: Value, place: Place) -> bool:
-        """Make a value a member, with all that it needs; tell whether that is possible."""
+    def _add(self, nest: Nest, value: Value, place: Place) -> Value | None:
+        """Make a value a member, with all that it needs; give what is in the way of that."""
         nest.places[value] = place
         if value.op in (*SUMS, *EXTREMA):
             of_rows = _summed(value) == {len(nest.space) - 1}
             if not of_rows and (value.op in EXTREMA or not _summed(value) >= nest.outer):
-                return False
-        return all(self._reach(nest, input, at) for input, at in nest.inputs(value))
+                return value
+        needs = (self._reach(nest, input, at) for input, at in nest.inputs(value))
+        return next((found for found in needs if found is not None), None)
 
-    def _reach(self, nest: Nest, input: Any, place: Place) -> bool:
+    def _reach(self, nest: Nest, input: Any, place: Place) -> Value | None:
         """Find how a nest gets an input: as a member, from outside, or by making it."""
         if not isinstance(input, Value) or input.op in MADE or input in nest.reads:
-            return True
+            return None
         if input in nest.places:
-            return nest.places[input] == place and not nest.is_total(input)
+            there = nest.places[input] == place and not nest.is_total(input)
+            return None if there else input
         if input in self.looped:
             made = input in self.homes and not self._again(input)
             if not made and nest.outer <= set(place):
@@ -298,7 +305,7 @@ class _Fusion:
             if input not in self.homes:
                 self._place(input)
         nest.reads[input] = None
-        return True
+        return None
 
     def _again(self, value: Value) -> bool:
         """Tell whether to compute a value anew: if it is one quick op of arrays that are there."""
