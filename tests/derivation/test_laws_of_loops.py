@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import minigraph as mg
 from minigraph.derivation import derive, looped
 from minigraph.testing.strategies import calls, graphs, networks
 from tests.counts import THOROUGH, examples, share
@@ -150,6 +151,37 @@ def test_nothing_that_is_overwritten_is_read(program, seed):
         for given_ in (arrays, other(arrays, seed), other(arrays, seed + 1)):
             for found, expected in zip(run(derived, given_), run(apart, given_), strict=True):
                 assert found.tobytes() == expected.tobytes()
+
+
+def outer_products(x):
+    t = x * 2
+    return (np.exp(t[:, None]) * t).sum() + (t * t[:, None]).max(axis=1).sum()
+
+
+def own_transpose(x):
+    t = x * 2
+    u = t[:, None] - t
+    return (u * u.T).sum() + (u * t).sum(axis=0).max()
+
+
+@pytest.mark.parametrize("f", [outer_products, own_transpose])
+def test_a_value_may_be_read_along_two_axes(f):
+    """It was taken for one place, or overwritten entry by entry while its transpose was read."""
+    with as_python():
+        check_derived(f, [np.linspace(0.1, 1, 5)], 0, backend="numba")
+
+
+def test_parameters_are_not_overwritten_while_their_transpose_is_read():
+    W = np.random.default_rng(0).normal(size=(4, 4))
+    w = mg.Tensor(W, requires_grad=True)
+
+    def loss(x):
+        return (w * w.T * x).sum()
+
+    with as_python():
+        step = mg.derive_step(loss, mg.optim.SGD([w], lr=0.1), np.array(1.0), backend="numba")
+        step(np.array(1.0))
+    np.testing.assert_allclose(w.data, W - 0.2 * W.T, rtol=1e-12)
 
 
 def test_a_row_is_not_overwritten_before_its_label_picks():
