@@ -39,6 +39,7 @@ LOOPED: dict[Any, float] = dict.fromkeys((
 ), math.inf)  # fmt: skip
 QUICK: dict[Any, float] = {np.exp: 4000, np.log: 4000, np.sin: 1000, np.cos: 1000, np.tanh: 100}
 POWERS = (2, 0.5, -1)
+LONG_ROW, FEW = 64, 2000  # entries
 DTYPES = {np.dtype(kind) for kind in ("f4", "f8", "i4", "i8", "?")}
 
 NEAR = 8  # nests that a value may join: the last ones
@@ -172,7 +173,7 @@ def _is_looped(value: Value, batch: int) -> bool:
     if not isinstance(op, Op) or any(d not in DTYPES for d in (value.dtype, *dtypes)):
         return False
     if op in (*SUMS, *EXTREMA):
-        return all(d == value.dtype and d.kind == "f" for d in dtypes) and _is_sum(value)
+        return all(d == value.dtype and d.kind == "f" for d in dtypes) and _is_sum(value, batch)
     if op is shaping.indexing:
         return value.dtype.kind == "f" and _is_pick(value)
     if op in (shaping.cast, elementwise.unit_sign, elementwise.where):
@@ -185,17 +186,22 @@ def _is_looped(value: Value, batch: int) -> bool:
     return value.dtype.kind in "fb" and entries(value.shape, batch) <= most
 
 
-def _is_sum(value: Value) -> bool:
-    """Tell whether this is a sum over rows or one of all rows, or the largest of each row."""
+def _is_sum(value: Value, batch: int) -> bool:
+    """Tell whether this is a sum over rows or one of all rows, or the largest of each row.
+
+    Along long rows NumPy takes several entries at a time, and is quicker, if they are many.
+    """
     x = next(value.values)
     space, summed = _long(x.shape), _summed(value)
     last = {len(space) - 1}
     _, place = _seen_through(x, _natural(x.shape))
     if not set(place) >= set(range(len(space))):  # copies of a row, that are not walked
         return False
-    if value.op in EXTREMA:
-        return summed == last and isinstance(space[-1], int) and space[-1] > 0
-    return bool(summed) and (summed == last or summed >= set(range(len(space) - 1)))
+    if summed == last:
+        known = isinstance(space[-1], int) and space[-1] > 0  # of nothing, there is no largest
+        quick = entries(space[-1:], batch) <= LONG_ROW or entries(space, batch) <= FEW
+        return quick and (known or value.op in SUMS)
+    return bool(summed) and summed >= set(range(len(space) - 1)) and value.op in SUMS
 
 
 def _is_pick(value: Value) -> bool:
