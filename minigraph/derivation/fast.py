@@ -155,7 +155,7 @@ class FastWriter(Writer):
 
     def release(self, place: int, read: Iterable[Value], made: Value | None = None) -> None:
         """Give back the buffers of what was read for the last time."""
-        for root in {self.root(input) for input in read}:
+        for root in dict.fromkeys(map(self.root, read)):
             if self.last[root] == place and root in self.holders and root is not made:
                 key = root.shape, root.dtype
                 self.free.setdefault(key, []).append(self.holders.pop(root))

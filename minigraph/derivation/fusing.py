@@ -1,30 +1,30 @@
-"""The pass that groups values into nests of loops: arrays are walked once for all made of them.
-
-A nest walks one space, the last axis innermost. Its members are entries, computed in the innermost
-loop; rows, computed once for all entries along the last axis, such as sums over it; and totals,
-sums over all rows, which are known when the nest is done.
-"""
+"""The pass that groups values into nests of loops: arrays are walked once for all made of them."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from typing import Any
 
 import numpy as np
 
-from minigraph.derivation.program import Program, Size, Value
+from minigraph.derivation.nests import (
+    EXTREMA,
+    MADE,
+    SEVERAL,
+    SUMS,
+    Nest,
+    Place,
+    in_order,
+    long_axes,
+    seen_through,
+    source,
+    summed,
+)
+from minigraph.derivation.program import Program, Value, entries
 from minigraph.op import Op
-from minigraph.ops import elementwise, neural, reductions, shaping
+from minigraph.ops import elementwise, shaping
 
-__all__ = ["EXTREMA", "MADE", "SUMS", "Nest", "Place", "Step", "entries", "fused", "source"]
-
-Place = tuple[int | None, ...]  # the axis of the space for each axis of a value; None: it is 1 long
-
-MADE = ("arange", "full")  # what takes no array: known from the index alone
-SUMS = (reductions.sum, reductions.mean, neural.norm1, neural.l2_penalty)
-EXTREMA = (reductions.max, reductions.min)
-SEVERAL = (*SUMS, *EXTREMA, shaping.indexing)  # of more than one entry of their inputs
+__all__ = ["Step", "fused"]
 
 # Ops whose loops give what NumPy gives, on special values too. Of some, NumPy has a quicker
 # version for many entries at once: those are loops up to so many entries.
@@ -47,121 +47,7 @@ LONG = 40  # ops that one value may pull into a nest
 LONGEST = 120  # members of a nest, and of all nests of one function
 PAIRS = 8  # of arrays, one of them written: compilers check no more of them for overlap
 
-
-@dataclass(eq=False)
-class Nest:
-    """A nest of loops.
-
-    Attributes
-    ----------
-    space : tuple of int or Size
-        How many steps each loop takes; none takes 1.
-    places : dict of Value to tuple
-        The members, and which axis of the space each of their axes is.
-    reads : dict of Value to None
-        Arrays and numbers that others make, or the caller.
-    stored : dict of Value to None
-        Members that are kept as arrays: read outside, or in a later loop over the same row.
-    loops : dict of Value to int
-        In which of the innermost loops, one after the other, a member is computed. A row is
-        computed after the loop of this number; before all of them for -1.
-    """
-
-    space: tuple[Any, ...]
-    places: dict[Value, Place] = field(default_factory=dict)
-    reads: dict[Value, None] = field(default_factory=dict)
-    stored: dict[Value, None] = field(default_factory=dict)
-    loops: dict[Value, int] = field(default_factory=dict)
-
-    @property
-    def outer(self) -> set[int]:
-        """The axes of the outer loops."""
-        return set(range(len(self.space) - 1))
-
-    def is_entry(self, place: Place) -> bool:
-        """Tell whether what has this place is computed in the innermost loop."""
-        return not self.space or len(self.space) - 1 in place
-
-    def is_total(self, value: Value) -> bool:
-        """Tell whether a member is known only when the nest is done."""
-        return value.op in SUMS and bool(_summed(value) & self.outer)
-
-    def walks(self, value: Value) -> bool:
-        """Tell whether a member takes part in an innermost loop."""
-        if value.op in (*SUMS, *EXTREMA):
-            return self.is_entry(self.inputs(value)[0][1])
-        return self.is_entry(self.places[value])
-
-    def inputs(self, value: Value) -> list[tuple[Any, Place]]:
-        """List the inputs of a member, views seen through, and the place of each."""
-        return [_seen_through(input, at) for input, at in _inputs(value, self.places[value])]
-
-
 Step = Value | list[Nest]
-
-
-def _inputs(value: Value, place: Place) -> list[tuple[Any, Place]]:
-    if value.op in (*SUMS, *EXTREMA):
-        return [(i, _natural(i.shape)) for i in value.inputs]
-    if value.op is shaping.indexing:  # one entry of each row
-        z, _, labels = value.inputs
-        return [(z, (0, 1)), (labels, (0,))]
-    found = []
-    for input in value.inputs:
-        shape = input.shape if isinstance(input, Value) else ()
-        beside = place[len(place) - len(shape) :]
-        found.append((input, tuple([None if n == 1 else a for n, a in zip(shape, beside)])))
-    return found
-
-
-def _seen_through(input: Any, place: Place) -> tuple[Any, Place]:
-    while isinstance(input, Value) and (found := source(input)) is not None:
-        input, axes = found
-        place = tuple([None if axis is None else place[axis] for axis in axes])
-    return input, place
-
-
-def source(view: Value) -> tuple[Any, list[int | None]] | None:
-    """Give what a view shows, and which axis of the view each axis of that is.
-
-    None is given for what is no view, or one of a part or in another order.
-    """
-    if view.op is shaping.broadcast_to:
-        of = view.inputs[0]
-        shape = of.shape if isinstance(of, Value) else ()
-        less = len(view.shape) - len(shape)
-        return of, [None if n == 1 else axis + less for axis, n in enumerate(shape)]
-    if view.op not in (shaping.reshape, shaping.expand_dims, shaping.squeeze, shaping.indexing):
-        return None
-    of = view.inputs[0]
-    index = view.attributes["index"] if view.op is shaping.indexing else ()
-    if any(not _is_whole(part) for part in index) or _long(view.shape) != _long(of.shape):
-        return None
-    rest = iter([axis for axis, n in enumerate(view.shape) if n != 1])
-    return of, [None if n == 1 else next(rest) for n in of.shape]
-
-
-def _is_whole(part: Any) -> bool:
-    return part is None or part is Ellipsis or part == slice(None) or type(part) is int
-
-
-def _long(shape: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple([n for n in shape if n != 1])
-
-
-def _natural(shape: Sequence[Any]) -> Place:
-    """Take the axes of the space as they come."""
-    rest = iter(range(len(shape)))
-    return tuple([None if n == 1 else next(rest) for n in shape])
-
-
-def _summed(value: Value) -> set[int]:
-    """List the axes of the space over which a member sums."""
-    x = next(value.values)
-    axis = value.attributes.get("axis")
-    axes = range(len(x.shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    place = _natural(x.shape)
-    return {at for a in axes if (at := place[a]) is not None}
 
 
 # Which values loops may compute
@@ -192,16 +78,16 @@ def _is_sum(value: Value, batch: int) -> bool:
     Along long rows NumPy takes several entries at a time, and is quicker, if they are many.
     """
     x = next(value.values)
-    space, summed = _long(x.shape), _summed(value)
+    space, over = long_axes(x.shape), summed(value)
     last = {len(space) - 1}
-    _, place = _seen_through(x, _natural(x.shape))
+    _, place = seen_through(x, in_order(x.shape))
     if not set(place) >= set(range(len(space))):  # copies of a row, that are not walked
         return False
-    if summed == last:
+    if over == last:
         known = isinstance(space[-1], int) and space[-1] > 0  # of nothing, there is no largest
         quick = entries(space[-1:], batch) <= LONG_ROW or entries(space, batch) <= FEW
         return quick and (known or value.op in SUMS)
-    return bool(summed) and summed >= set(range(len(space) - 1)) and value.op in SUMS
+    return bool(over) and over >= set(range(len(space) - 1)) and value.op in SUMS
 
 
 def _is_pick(value: Value) -> bool:
@@ -210,18 +96,10 @@ def _is_pick(value: Value) -> bool:
         return False
     z, rows, labels = value.inputs
     counts = isinstance(rows, Value) and rows.op == "arange" and rows.shape == z.shape[:1]
-    data, _ = _seen_through(labels, (0,))
+    data, _ = seen_through(labels, (0,))
     labelled = isinstance(data, Value) and data.op not in MADE and data.dtype.kind == "i"
     alike = labelled and labels.shape == rows.shape
-    return counts and alike and len(_long(z.shape)) == 2 == len(z.shape)
-
-
-def entries(shape: Sequence[Any], batch: int) -> int:
-    """Count the entries of a shape at a batch size."""
-    return math.prod([n.at(batch) if isinstance(n, Size) else n for n in shape])
-
-
-# Grouping them
+    return counts and alike and len(long_axes(z.shape)) == 2 == len(z.shape)
 
 
 class _Fusion:
@@ -265,7 +143,7 @@ class _Fusion:
     def _place(self, value: Value) -> None:
         """Put a value into a nest where it fits, or into a new one."""
         walked = value.inputs[0] if value.op in SEVERAL else value
-        space, place = _long(walked.shape), _natural(value.shape)
+        space, place = long_axes(walked.shape), in_order(value.shape)
         near = [nest for nest in self.nests[-NEAR:] if space in (nest.space, nest.space[:-1])]
         for nest in reversed(near):
             trial = replace(nest, places=dict(nest.places), reads=dict(nest.reads))
@@ -291,8 +169,8 @@ class _Fusion:
         """Make a value a member, with all that it needs; give what is in the way of that."""
         nest.places[value] = place
         if value.op in (*SUMS, *EXTREMA):
-            of_rows = _summed(value) == {len(nest.space) - 1}
-            if not of_rows and (value.op in EXTREMA or not _summed(value) >= nest.outer):
+            of_rows = summed(value) == {len(nest.space) - 1}
+            if not of_rows and (value.op in EXTREMA or not summed(value) >= nest.outer):
                 return value
         needs = (self._reach(nest, input, at) for input, at in nest.inputs(value))
         return next((found for found in needs if found is not None), None)
@@ -346,15 +224,12 @@ class _Fusion:
         found: set[Nest | Value] = set()
         stack = [value]
         while stack:
-            maker = self.maker(stack.pop())
+            value = stack.pop()
+            maker = self.homes.get(value, value)
             if maker not in found:
                 found.add(maker)
                 stack.extend(maker.reads if isinstance(maker, Nest) else maker.values)
         return found
-
-    def maker(self, value: Value) -> Any:
-        """Give the nest that makes a value; else the value, made by a call or by the caller."""
-        return self.homes.get(value, value)
 
     def ordered(self) -> list[Step]:
         """Give calls and nests in an order in which few runs of nests alternate with calls."""
@@ -362,7 +237,7 @@ class _Fusion:
         nodes: list[Any] = [*self.calls, *self.nests]
         for node in nodes:
             read = node.reads if isinstance(node, Nest) else node.values
-            sorter.add(node, *[self.maker(v) for v in read if v.op != "parameter"])
+            sorter.add(node, *[self.homes.get(v, v) for v in read if v.op != "parameter"])
         sorter.prepare()
         steps: list[Step] = []
         waiting: list[Nest] = []
@@ -409,14 +284,12 @@ def fused(program: Program, batch: int) -> list[Step]:
 def _loops(nest: Nest) -> dict[Value, int]:
     """Count in which loop each member of a nest is; keep what is read in a later one."""
     loops: dict[Value, int] = {}
-    users: dict[Value, list[Value]] = {value: [] for value in nest.places}
     for value in nest.places:
         members = [input for input, _ in nest.inputs(value) if input in loops]
         walks = nest.walks(value)
         known = [loops[i] + (walks and not nest.is_entry(nest.places[i])) for i in members]
         loops[value] = max(known, default=0 if walks else -1)
-        for input in members:
-            users[input].append(value)
+    users = nest.users()
     for value in reversed(nest.places):  # as late as they can be
         entry = nest.is_entry(nest.places[value]) and value.op not in SEVERAL
         if entry and users[value] and value not in nest.stored:

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from minigraph.derivation.compiling import Argument
+from minigraph.derivation.entries import LETTERS
 from minigraph.derivation.expressions import Text
 from minigraph.derivation.fast import FastWriter
-from minigraph.derivation.fusing import SEVERAL, Nest, entries, fused
-from minigraph.derivation.loops import LETTERS, write_nest
+from minigraph.derivation.fusing import fused
+from minigraph.derivation.loops import write_nest
 from minigraph.derivation.naming import Names
-from minigraph.derivation.program import Program, Value
+from minigraph.derivation.nests import SEVERAL, Nest
+from minigraph.derivation.program import Program, Value, entries
 from minigraph.derivation.textbook import WIDTH, broken, signature
 
 __all__ = ["LoopWriter"]

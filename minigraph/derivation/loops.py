@@ -1,31 +1,20 @@
 """Nests of loops, written as Python that runs as it is and that Numba compiles."""
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from minigraph.derivation.expressions import (
-    ATOM,
-    COMPARISON,
-    LOOSE,
-    PRODUCT,
-    UNARY,
-    Text,
-    literal,
-    operator,
-)  # fmt: skip
-from minigraph.derivation.forms import OPERATORS, written
-from minigraph.derivation.fusing import EXTREMA, SEVERAL, SUMS, Nest, Place
+from minigraph.derivation.entries import LETTERS, Entries
+from minigraph.derivation.expressions import Text, literal
+from minigraph.derivation.forms import written
 from minigraph.derivation.naming import Names, identifier
+from minigraph.derivation.nests import EXTREMA, SEVERAL, SUMS, Nest, axes_of
 from minigraph.derivation.program import Value
 from minigraph.derivation.textbook import WIDTH, broken
-from minigraph.ops import elementwise, neural, reductions, shaping
+from minigraph.ops import reductions, shaping
 
-__all__ = ["LETTERS", "write_nest"]
+__all__ = ["write_nest"]
 
-LETTERS = ("i", "j", "k", "m", "n", *(f"i{axis}" for axis in range(5, 64)))
 BLOCK = 16  # rows that are summed in the dtype of the array; these sums are summed in float64
 INLINE = 32  # letters of an expression within another
 STARTS: dict[Any, str] = {reductions.max: "-np.inf", reductions.min: "np.inf"}
@@ -62,20 +51,17 @@ def write_nest(
             for line in broken(code, WIDTH - 4 * (depth + 1))]  # fmt: skip
 
 
-class _NestWriter:
+class _NestWriter(Entries):
     def __init__(
         self, nest: Nest, arrays: Mapping[Value, str], texts: dict[Value, Text], names: Names
     ) -> None:
-        self.nest, self.arrays, self.texts, self.names = nest, arrays, texts, names
+        super().__init__(nest, arrays, texts)
+        self.names = names
         self.lines: list[tuple[int, str]] = []
         self.range = "range"  # of the outermost loop
         self.depth = max(0, len(nest.space) - 1)  # of what is done once for each row
         self.sums: dict[Value, str] = {}  # what adds up a sum, or all of a column
-        self.users: dict[Value, list[Value]] = {value: [] for value in nest.places}
-        for value in nest.places:
-            for input, _ in nest.inputs(value):
-                if input in self.users:
-                    self.users[input].append(value)
+        self.users = nest.users()
         self.labels: dict[Value, str] = {}
 
     def _label(self, value: Value) -> str:
@@ -134,13 +120,13 @@ class _NestWriter:
             if value.op not in SEVERAL:
                 self._compute(inner, value, kept == [value])
             elif value in sums and value.op in EXTREMA:
-                name, x = self.sums[value], self._formula(value)
+                name, x = self.sums[value], self.formula(value)
                 self.say(inner, f"{name} = {LARGER[value.op]}({name}, {x.code})")
             elif value in sums:
-                self.say(inner, f"{self.sums[value]} += {self._formula(value).code}")
+                self.say(inner, f"{self.sums[value]} += {self.formula(value).code}")
             else:
                 column = f"{self.sums[value]}_part[{LETTERS[inner - 1]}]"
-                self.say(inner, f"{column} += {self._formula(value).code}")
+                self.say(inner, f"{column} += {self.formula(value).code}")
         for value in kept:  # after all that reads what was there
             self._store(inner, value, self.texts.pop(value))
         for value in sums:
@@ -152,7 +138,7 @@ class _NestWriter:
             if at != number or self.nest.walks(value):
                 continue
             if self.nest.is_total(value):
-                self.say(self.depth, f"{self.sums[value]} += {self._formula(value).code}")
+                self.say(self.depth, f"{self.sums[value]} += {self.formula(value).code}")
                 continue
             kept = value in self.nest.stored and bool(value.shape)
             self._compute(self.depth, value, kept)
@@ -162,7 +148,7 @@ class _NestWriter:
     def _compute(self, depth: int, value: Value, alone: bool) -> None:
         """Write an assignment, or keep the formula for what reads it: if alone, what stores it."""
         picked = value.op is shaping.indexing
-        text = self._picked(depth, value) if picked else self._formula(value)
+        text = self._picked(depth, value) if picked else self.formula(value)
         users = self.users[value]
         if len(users) == 1 and value not in self.nest.stored and not value.name:
             alike = self.nest.walks(value) == self.nest.walks(users[0])
@@ -178,7 +164,7 @@ class _NestWriter:
 
     def _store(self, depth: int, value: Value, text: Text) -> None:
         place = self.nest.places[value]
-        self.say(depth, f"{self._element(self.arrays[value], place)} = {text.code}")
+        self.say(depth, f"{self.element(self.arrays[value], place)} = {text.code}")
 
     def _variable(self, value: Value, kind: str = "") -> str:
         """Name a variable for an entry, like h_ij, for one of a row, like largest_i, or a sum."""
@@ -189,9 +175,13 @@ class _NestWriter:
         label = self._label(value)
         return self.names.give(f"{label}{kind}{suffix}") if kind or suffix else label
 
-    def _element(self, array: str, place: Place) -> str:
-        index = ", ".join("0" if axis is None else LETTERS[axis] for axis in place)
-        return f"{array}[{index}]"
+    def _picked(self, depth: int, value: Value) -> Text:
+        """Write the entry of a row that a label chooses; no compiler checks the label."""
+        (z, _), (labels, at) = self.nest.inputs(value)
+        label, size = self.read(labels, at).code, z.shape[1]
+        self.say(depth, f"if not -{size} <= {label} < {size}:")
+        self.say(depth + 1, f'raise IndexError("a label is out of bounds for {size} entries")')
+        return Text(f"{self.arrays[z]}[{LETTERS[0]}, {label}]")
 
     # Sums
 
@@ -218,97 +208,42 @@ class _NestWriter:
                 self.say(self.depth + 2, f"{name}_part[{column}] = 0")
 
     def _end_total(self, value: Value) -> None:
-        name, column = self.sums[value], LETTERS[self.depth]
-        if not self.nest.walks(value):
-            self._finish(0, value)
-            return
-        long = any(n != 1 for n in value.shape)
-        if not long:
-            total = self.sums[value] = self._variable(value, "_sum")
-            self.say(0, f"{total} = np.float64(0)")
-        self.say(0, f"for {column} in range({self.nest.space[-1]}):")
-        if long:
-            place = tuple([None if n == 1 else self.depth for n in value.shape])
-            text = self._cast(self._mean(value, f"{name}_sums[{column}]"), value)
-            self.say(1, f"{self._element(self.arrays[value], place)} = {text.code}")
-        else:
-            self.say(1, f"{total} += {name}_sums[{column}]")
-            self._finish(0, value)
+        """Add up the columns of a total, if it is a number; give what it has come to."""
+        if self.nest.walks(value):
+            sums, column = f"{self.sums[value]}_sums", LETTERS[self.depth]
+            loop = f"for {column} in range({self.nest.space[-1]}):"
+            if any(n != 1 for n in value.shape):
+                place = tuple([None if n == 1 else self.depth for n in value.shape])
+                result = self._result(value, f"{sums}[{column}]")
+                self.say(0, loop)
+                self.say(1, f"{self.element(self.arrays[value], place)} = {result}")
+                return
+            self.sums[value] = self._variable(value, "_sum")
+            self.say(0, f"{self.sums[value]} = np.float64(0)")
+            self.say(0, loop)
+            self.say(1, f"{self.sums[value]} += {sums}[{column}]")
+        self._finish(0, value)
 
     def _finish(self, depth: int, value: Value) -> None:
-        """Give what a sum has come to, in its dtype."""
-        text = self._cast(self._mean(value, self.sums[value]), value)
-        if text.code != self.sums[value]:
+        """Name what a sum has come to, and keep it if others need it as an array."""
+        name, result = self.sums[value], self._result(value, self.sums[value])
+        if result != name:
             name = self._variable(value)
-            self.say(depth, f"{name} = {text.code}")
-            text = Text(name)
-        self.texts[value] = text
+            self.say(depth, f"{name} = {result}")
+        self.texts[value] = Text(name)
         if value.shape and value in self.nest.stored:
             total = self.nest.is_total(value)
             place = (None,) * len(value.shape) if total else self.nest.places[value]
-            self.say(depth, f"{self._element(self.arrays[value], place)} = {text.code}")
+            self.say(depth, f"{self.element(self.arrays[value], place)} = {name}")
 
-    def _mean(self, value: Value, total: str) -> Text:
-        if value.op is not reductions.mean:
-            return Text(total)
-        shape = next(value.values).shape
-        sizes = [str(n) for axis, n in enumerate(shape) if n != 1 and axis in _axes(value)]
-        return Text(f"{total} / ({' * '.join(sizes)})" if sizes[1:] else f"{total} / {sizes[0]}")
-
-    def _cast(self, text: Text, value: Value) -> Text:
+    def _result(self, value: Value, total: str) -> str:
+        """Write what a sum has come to: for a mean divided by the count, and in its dtype."""
+        if value.op is reductions.mean:
+            shape = next(value.values).shape
+            sizes = [str(n) for axis, n in enumerate(shape) if n != 1 and axis in axes_of(value)]
+            total += f" / ({' * '.join(sizes)})" if sizes[1:] else f" / {sizes[0]}"
         wide = value.dtype == float or value.op in EXTREMA
-        return text if wide else Text(f"np.{value.dtype.name}({text.code})")
-
-    # Formulas of entries
-
-    def _formula(self, value: Value) -> Text:
-        """Write what makes an entry, a row, or what is added to a sum."""
-        op, nest = value.op, self.nest
-        dtypes = [input.dtype for input in value.values]
-        dtype = value.dtype if value.dtype.kind == "f" else np.result_type(*dtypes)
-        found = nest.inputs(value)
-        kinds = [dtype] * len(found)
-        if op is elementwise.where:
-            kinds[0] = np.dtype(bool)
-        texts = [self._operand(input, place, kind) for (input, place), kind in zip(found, kinds)]
-        form, function = FORMS.get(op), getattr(op, "function", None)
-        if form is not None:
-            return form(texts, value)
-        if function in OPERATORS:
-            symbol, level = OPERATORS[function]
-            if level != COMPARISON or texts[0] != texts[1]:
-                return operator(symbol, level, texts)
-        if function is np.negative:
-            return Text(f"-{texts[0].within(UNARY)}", UNARY)
-        name = "abs" if function is np.absolute else getattr(function, "__name__", "")
-        return Text(f"np.{name}({', '.join(text.within(LOOSE) for text in texts)})")
-
-    def _picked(self, depth: int, value: Value) -> Text:
-        """Write the entry of a row that a label chooses; no compiler checks the label."""
-        (z, _), (labels, at) = self.nest.inputs(value)
-        label, size = self._read(labels, at).code, z.shape[1]
-        self.say(depth, f"if not -{size} <= {label} < {size}:")
-        self.say(depth + 1, f'raise IndexError("a label is out of bounds for {size} entries")')
-        return Text(f"{self.arrays[z]}[{LETTERS[0]}, {label}]")
-
-    def _operand(self, input: Any, place: Place, dtype: Any) -> Text:
-        """Read an input in the dtype of the operation."""
-        text = self._read(input, place)
-        if isinstance(input, Value) and (input.dtype == dtype or dtype.kind == "b"):
-            return text
-        plain = dtype.char == "d" or dtype.kind != "f"
-        return text if plain and not isinstance(input, Value) else _typed(text, dtype)
-
-    def _read(self, input: Any, place: Place) -> Text:
-        if not isinstance(input, Value):
-            return literal(input, weak=True)
-        if input.op == "full":
-            return literal(input.attributes["value"], weak=True)
-        if input.op == "arange":
-            return Text("0" if place[0] is None else LETTERS[place[0]])
-        if input in self.texts:
-            return self.texts[input]
-        return Text(self._element(self.arrays[input], place))
+        return total if wide else f"np.{value.dtype.name}({total})"
 
     # Formulas of whole arrays
 
@@ -335,45 +270,3 @@ class _NestWriter:
             for line in textwrap.wrap(f"{self._label(value)} = {text.code}", WIDTH - 8,
                                       subsequent_indent="    "):  # fmt: skip
                 self.say(0, f"# {line}")
-
-
-def _typed(text: Text, dtype: Any) -> Text:
-    return Text(f"np.{dtype.name}({text.within(LOOSE)})")
-
-
-def _axes(value: Value) -> set[int]:
-    axis, rank = value.attributes["axis"], len(next(value.values).shape)
-    axes = range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return {a % rank for a in axes}
-
-
-def _chosen(texts: Sequence[Text], value: Value) -> Text:
-    if texts[1] == texts[2]:
-        return texts[1]
-    condition, a, b = [text.within(COMPARISON) for text in texts]
-    return Text(f"{a} if {condition} else {b}", LOOSE)
-
-
-def _call(template: str, level: int = ATOM) -> Any:
-    def form(texts: Sequence[Text], value: Value) -> Text:
-        parts = [text.within(LOOSE) for text in texts]
-        one = "np.float64" if value.dtype == float else f"np.{value.dtype.name}"
-        return Text(template.format(*parts, one=f"{one}(1)", zero=f"{one}(0)"), level)
-
-    return form
-
-
-_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
-
-FORMS: dict[Any, Callable[[Sequence[Text], Value], Text]] = {
-    elementwise.where: _chosen,
-    elementwise.unit_sign: _call("np.copysign({one}, {0})"),
-    elementwise.sign: _call("np.sign({0} + {zero})"),  # of -0.0 it is 0.0
-    elementwise.scalar_power: lambda texts, value: Text(
-        f"np.{_POWERS[value.attributes['exponent']].__name__}({texts[0].within(LOOSE)})"
-    ),
-    shaping.cast: lambda texts, value: texts[0],
-    neural.norm1: lambda texts, value: operator("*", PRODUCT, texts[::-1]),
-    neural.l2_penalty: _call("np.square({0})"),
-    **dict.fromkeys((reductions.sum, reductions.mean, *EXTREMA), lambda texts, value: texts[0]),
-}

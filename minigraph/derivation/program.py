@@ -1,6 +1,7 @@
 """A program: what a derivation writes down, one value after the other, each made by one op."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 
 from minigraph.op import Op
 
-__all__ = ["Program", "Size", "Value", "is_number", "rewritten"]
+__all__ = ["Program", "Size", "Value", "entries", "is_number", "rewritten"]
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,11 @@ def pruned(program: Program) -> Program:
     constants = {v: array for v, array in program.constants.items() if v in useful}
     body = tuple([value for value in program.body if value in useful])
     return replace(program, body=body, constants=constants)
+
+
+def entries(shape: Sequence[Any], batch: int) -> int:
+    """Count the entries of a shape at a batch size."""
+    return math.prod([n.at(batch) if isinstance(n, Size) else n for n in shape])
 
 
 def is_number(value: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from minigraph.derivation.lowering import fmax
 from minigraph.derivation.passes import TRANSPOSES
-from minigraph.derivation.program import Program, Size, Value, rewritten
+from minigraph.derivation.program import Program, Value, entries, rewritten
 from minigraph.op import Op
 from minigraph.ops import elementwise, linalg, reductions, shaping
 
@@ -40,7 +40,7 @@ def with_signs(program: Program, batch: int) -> Program:
         y, zero = _pair(elementwise.greater, mask)
         if not _made_by(elementwise.maximum, y) or zero != 0 or uses.get(mask) != 1:
             return value
-        if _entries(y, batch) > SIGNS or y.dtype != value.dtype:
+        if entries(y.shape, batch) > SIGNS or y.dtype != value.dtype:
             return value
         return value.on(g, Value(elementwise.sign, (y,), {}, y.shape, y.dtype))
 
@@ -79,7 +79,7 @@ def with_late_products(program: Program, batch: int) -> Program:
             continue
         later = {input for v in body[readers[0] :] for input in v.values}
         kept = [v for v in _behind(product) if v.op != "parameter" and v not in later]
-        if all(_entries(v, batch) <= _entries(product, batch) for v in kept):
+        if all(entries(v.shape, batch) <= entries(product.shape, batch) for v in kept):
             body.insert(readers[0], product)
             del body[place]
     return replace(program, body=tuple(body))
@@ -88,10 +88,6 @@ def with_late_products(program: Program, batch: int) -> Program:
 def _behind(product: Value) -> list[Value]:
     """List what a product reads, through transposes."""
     return [input.inputs[0] if input.op in TRANSPOSES else input for input in product.values]
-
-
-def _entries(value: Value, batch: int) -> int:
-    return math.prod([n.at(batch) if isinstance(n, Size) else n for n in value.shape])
 
 
 def _alike(given: Any, value: Value) -> bool:
