@@ -114,6 +114,7 @@ class _Fusion:
         self.looped = {value for value in program.body if _is_looped(value, batch)}
         self.arrays = self._arrays(program)
         self.updated = {program.parameters[place] for _, place in program.updates}
+        self.changed = {program.outputs[place] for place, _ in program.updates}
         waiting: dict[Value, int] = {}  # how many ops a value would pull along
         for value in program.body:
             if value not in self.looped or value in self.homes:
@@ -205,7 +206,10 @@ class _Fusion:
                for v, _ in trial.inputs(member) if isinstance(v, Value)]  # fmt: skip
         shares = any(v in nest.places or (v in nest.reads and v.shape) for v in new)
         small = len(trial.places) <= LONGEST and self._pairs(trial) <= PAIRS
-        return shares and small and not any(nest in self._makers(read) for read in trial.reads)
+        alone = self._writes(trial) and any(v.op is shaping.indexing for v in trial.places)
+        if not shares or not small or alone:
+            return False
+        return not any(nest in self._makers(read) for read in trial.reads)
 
     def _pairs(self, nest: Nest) -> int:
         """Count pairs of arrays in the innermost loop, one of them written."""
@@ -231,8 +235,15 @@ class _Fusion:
                 stack.extend(maker.reads if isinstance(maker, Nest) else maker.values)
         return found
 
+    def _writes(self, node: Any) -> bool:
+        """Tell whether a nest or call makes what is written into a parameter."""
+        return any(v in self.changed for v in (node.places if isinstance(node, Nest) else [node]))
+
     def ordered(self) -> list[Step]:
-        """Give calls and nests in an order in which few runs of nests alternate with calls."""
+        """Give calls and nests in an order in which few runs of nests alternate with calls.
+
+        What is written into parameters comes last: no label is found wrong after it.
+        """
         sorter: TopologicalSorter[Any] = TopologicalSorter()
         nodes: list[Any] = [*self.calls, *self.nests]
         for node in nodes:
@@ -241,8 +252,13 @@ class _Fusion:
         sorter.prepare()
         steps: list[Step] = []
         waiting: list[Nest] = []
+        late: list[Any] = []
         while sorter.is_active():
-            ready = sorter.get_ready()
+            ready = list(sorter.get_ready())
+            late += [node for node in ready if self._writes(node)]
+            ready = [node for node in ready if not self._writes(node)]
+            if not ready and not waiting:
+                ready, late = late, []
             calls = [node for node in ready if isinstance(node, Value)]
             waiting += [node for node in ready if isinstance(node, Nest)]
             steps += calls
