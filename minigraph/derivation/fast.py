@@ -58,9 +58,14 @@ class FastWriter(Writer):
 
     def write_updates(self) -> None:
         """Write into parameters what was not computed in their place."""
-        for value, parameter in self.updates.items():
+        into = {value: self.texts[parameter].code for value, parameter in self.updates.items()}
+        loss = self.program.outputs[0]
+        if self.root(loss) in self.updates.values():  # a parameter itself: it is about to change
+            name = self.names.give("loss")
+            self.state(loss, [f"{name} = {self.texts[loss].code}.copy()"])
+            self.texts[loss] = Text(name)
+        for value, name in into.items():
             if value not in self.placed:
-                name = self.texts[parameter].code
                 self.state(value, [f"{name}[...] = {self.text(value).within(LOOSE)}"])
 
     def write_value(self, place: int, value: Value) -> None:
