@@ -2,7 +2,7 @@
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from minigraph.tensor import Tensor
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "cosine", "linear", "step_decay", "warmup"]
 
 Parameters = Mapping[str, Tensor] | Iterable[Tensor]
+Kept = Sequence[dict[str, Array]]  # of some parameters
 
 
 class Optimizer(ABC):
@@ -144,12 +145,12 @@ class Optimizer(ABC):
     ) -> tuple[Any, dict[str, Any]]:
         """Give the parameter, and what is kept, as they are after a step, by operations alone."""
 
-    def _rates(self) -> dict[str, float]:
+    def _rates(self, rate: float, kept: Kept) -> dict[str, float]:
         """Give the numbers that change from step to step, for the next one."""
-        return {"rate": self.rate}
+        return {"rate": rate}
 
-    def _stepped(self) -> None:
-        """Note that a step was taken elsewhere."""
+    def _stepped(self, kept: Kept) -> None:
+        """Note that a step was taken elsewhere, of the parameters for which this is kept."""
         self.steps += 1
 
     def state_dict(self) -> dict[str, Array]:
@@ -400,21 +401,21 @@ class Adam(Optimizer):
         step = rates["rate"] * (mean / (np.sqrt(square) / rates["root"] + self.eps))
         return p - step, {"mean": mean, "square": square}
 
-    def _rates(self) -> dict[str, float]:
+    def _rates(self, rate: float, kept: Kept) -> dict[str, float]:
         beta1, beta2 = self.betas
-        counts = {int(kept["count"]) for _, kept in self._kept}
+        counts = {int(each["count"]) for each in kept}
         if len(counts) > 1:
             raise ValueError(
                 f"{self._who}: parameters have taken different numbers of steps, "
                 f"{min(counts)} to {max(counts)}; one program takes the same step for all"
             )
         t = counts.pop() + 1
-        return {"rate": self.rate / (1 - beta1**t), "root": (1 - beta2**t) ** 0.5}
+        return {"rate": rate / (1 - beta1**t), "root": (1 - beta2**t) ** 0.5}
 
-    def _stepped(self) -> None:
-        super()._stepped()
-        for _, kept in self._kept:
-            kept["count"] += 1
+    def _stepped(self, kept: Kept) -> None:
+        super()._stepped(kept)
+        for each in kept:
+            each["count"][()] += 1  # in a third of the time of += on the array
 
 
 class AdamW(Adam):
@@ -478,5 +479,5 @@ class AdamW(Adam):
         changed, kept = super()._formula(p, gradient, kept, rates)
         return changed - rates["decay"] * p, kept
 
-    def _rates(self) -> dict[str, float]:
-        return {**super()._rates(), "decay": self.rate * self.weight_decay}
+    def _rates(self, rate: float, kept: Kept) -> dict[str, float]:
+        return {**super()._rates(rate, kept), "decay": rate * self.weight_decay}

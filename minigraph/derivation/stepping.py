@@ -1,6 +1,8 @@
 """derive_step: a whole step of training, with the optimizer's update, as one program."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import update_wrapper
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,11 @@ from minigraph.derivation.arguments import Arguments
 from minigraph.derivation.capturing import capture
 from minigraph.derivation.derived import Derived
 from minigraph.derivation.deriving import Backend, made
+from minigraph.derivation.naming import identifier
+from minigraph.derivation.program import Program, Value
 from minigraph.derivation.recording import recorded
 from minigraph.lending import clock_of
 from minigraph.modes import count_write
-from minigraph.nested import argument_names, flatten
 from minigraph.optim import Optimizer
 from minigraph.tensor import Tensor
 
@@ -30,6 +33,8 @@ class DerivedStep(Derived):
     """
 
     state: "_State"
+    batch: Arguments  # a minibatch alone
+    _batch_taken: Program  # what is taken of it
 
     def __call__(self, *args: Any, copy: bool = True) -> Any:
         """Take one step on a minibatch; give the loss before it.
@@ -37,6 +42,8 @@ class DerivedStep(Derived):
         Parameters
         ----------
         *args : as `derive_step` was given
+        copy : bool
+            Changes nothing: the loss is a number of its own.
 
         Returns
         -------
@@ -46,21 +53,32 @@ class DerivedStep(Derived):
 
         Raises
         ------
-        TypeError, ValueError
-            If an argument is not like the one that was traced, or the optimizer's parameters have
-            not taken the same number of steps; then nothing has changed.
+        TypeError, ValueError, IndexError
+            If an argument is not like the one that was traced, a label is out of range, the
+            learning rate is not possible, the optimizer's other settings were changed, its
+            parameters have not taken the same number of steps, or one is read-only; then nothing
+            has changed.
         """
         state = self.state
-        arrays = state.arrays()
-        whole = arrays if all(a.flags.carray for a in arrays) else state.copied(arrays)
         batch = [a._array if type(a) is Tensor else a for a in args]
-        given, _, K = self._call.read((*whole, *state.rates(), *batch), self._taken, self._fixed)
-        value = self._run(given, K)
+        given, _, K = self.batch.read(tuple(batch), self._batch_taken, self._fixed)
+        rates, arrays = state.rates(), state.arrays()
+        whole = arrays if all(a.flags.carray for a in arrays) else state.copied(arrays)
+        value = self._run([*whole, *rates, *given], K)
         if whole is not arrays:
-            for array, copied in zip(arrays, whole):
-                np.copyto(array, copied)
+            state.write_back(whole)
         state.stepped()
-        return value
+        return value if isinstance(value, np.generic) else np.array(value)[()]
+
+    def backward_pass(self) -> tuple[Any, ...]:
+        """Refuse: a step gives no gradients.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError("step: a step gives no gradients; check what mg.derive gives of the loss")
 
 
 class _State:
@@ -71,54 +89,103 @@ class _State:
         self.n = len(self.parameters)
         self.kept = [(place, what, array) for place, (_, kept) in enumerate(optimizer._kept)
                      for what, array in kept.items() if array.dtype.kind == "f"]  # fmt: skip
-        self.dtypes = list(dict.fromkeys(p.dtype for p in self.parameters))
-        stems = [f"{what}_{optimizer._names[place]}" for place, what, _ in self.kept]
-        rates = [f"{rate}_{dtype}" if self.dtypes[1:] else rate
-                 for dtype in self.dtypes for rate in optimizer._rates()]  # fmt: skip
+        self.settings = self._settings()
+        self.moved = [kept for _, kept in optimizer._kept[:1]]  # of what the loss depends on
         self.last: tuple[Any, list[Any]] = None, []  # rates, as numbers and as arrays
-        self.names = [*optimizer._names, *stems, *rates]
+        self.dtypes = list(dict.fromkeys(p.dtype for p in self.parameters))
+        self.rate_names = list(optimizer._rates(optimizer.rate, self.moved))
+        names = [identifier(name) for name in optimizer._names]
+        stems = [f"{what}_{names[place]}" for place, what, _ in self.kept]
+        rates = [f"{rate}_{dtype}" if self.dtypes[1:] else rate
+                 for dtype in self.dtypes for rate in self.rate_names]  # fmt: skip
+        self.names = [*names, *stems, *rates]
 
     def arrays(self) -> list[Any]:
         """Give the arrays that a step writes."""
         return [*[p._array for p in self.parameters], *[array for _, _, array in self.kept]]
 
     def copied(self, arrays: Sequence[Any]) -> list[Any]:
-        """Give copies in C order of those that are not, for loops that know no other."""
-        for p, array in zip(self.parameters, arrays):
-            if not array.flags.writeable:
-                raise ValueError(f"step: the array of {p._label()} is read-only; copy it")
-        return [np.ascontiguousarray(array) for array in arrays]
+        """Give copies of arrays that programs cannot write, if tensors can."""
+        for p in self.parameters:
+            p.overwrite(self.optimizer._what, lambda *_: None, None)
+        return [a if a.flags.carray else np.array(a, order="C") for a in arrays]
+
+    def write_back(self, whole: Sequence[Any]) -> None:
+        """Write what was computed in copies."""
+        for p, array in zip(self.parameters, whole):
+            if array is not p._array:
+                p.overwrite(self.optimizer._what, np.copyto, array)
+        for (_, _, array), written in zip(self.kept, whole[self.n :]):
+            np.copyto(array, written)
 
     def rates(self) -> list[Any]:
         """Give the numbers of the next step, in each dtype."""
-        rates = self.optimizer._rates()
+        if self._settings() != self.settings:
+            raise ValueError(
+                f"step: the settings of {self.optimizer!r} were changed; only lr may be: derive it "
+                "again"
+            )
+        rates = self.optimizer._rates(self.optimizer.rate, self.moved)
         if rates != self.last[0]:
             arrays = [np.asarray(rate, dtype) for dtype in self.dtypes for rate in rates.values()]
             self.last = rates, arrays
         return self.last[1]
 
+    def _settings(self) -> list[Any]:
+        return [getattr(self.optimizer, name) for name in self.optimizer.settings]
+
     def stepped(self) -> None:
         """Note that a step was taken."""
         count_write(*[clock_of(p) for p in self.parameters])
-        self.optimizer._stepped()
+        self.optimizer._stepped(self.moved)
 
     def update(self, tensors: Sequence[Tensor], gradients: Sequence[Any]) -> dict[int, Tensor]:
         """Give what a step writes, by the place of what it is written into."""
         given = iter(tensors[self.n + len(self.kept) :])
-        names = list(self.optimizer._rates())
-        rates = {dtype: {name: next(given) for name in names} for dtype in self.dtypes}
+        rates = {dtype: {name: next(given) for name in self.rate_names} for dtype in self.dtypes}
         found: dict[int, Tensor] = {}
+        self.moved = []
         for place, (p, gradient) in enumerate(zip(tensors, gradients)):
             if gradient is None:  # the loss does not depend on it: it is left alone
                 continue
             own = {what: self.n + i for i, (of, what, _) in enumerate(self.kept) if of == place}
             kept = {what: tensors[at] for what, at in own.items()}
             found[place], changed = self.optimizer._formula(p, gradient, kept, rates[p.dtype])
-            found[place].name = f"new_{self.names[place]}"
-            for what, at in own.items():
-                found[at] = changed[what]
-                found[at].name = f"new_{self.names[at]}"
+            found.update({own[what]: tensor for what, tensor in changed.items()})
+            self.moved.append(self.optimizer._kept[place][1])
+        for at, tensor in found.items():
+            tensor.name = f"new_{self.names[at]}"
         return found
+
+
+class _Arguments(Arguments):
+    """What a program of a step takes; of all that, the minibatch alone may have a batch size."""
+
+    def __init__(self, step: Any, state: _State, batch: Arguments, args: Sequence[Any]) -> None:
+        written = state.arrays()[state.n :]
+        given = (*state.parameters, *written, *state.rates(), *args)
+        super().__init__(step, given, range(state.n), [*state.names, *batch.paths])
+        self.batch, self.title, self.name = batch, batch.title, "step"
+
+    def batches(self) -> list[list[int]]:
+        """List which arrays may hold one row per example."""
+        first = len(self.arrays) - len(self.batch.arrays)
+        return [[first + place for place in group] for group in self.batch.batches()]
+
+    def check_apart(self, n: int, constants: Mapping[Value, Any]) -> None:
+        """Refuse parameters in the memory of something else, which would change while it is read.
+
+        They are the first n.
+        """
+        arrays = dict(zip(self.paths, self.arrays))
+        arrays |= {value.name or "a constant": array for value, array in constants.items()}
+        for place, one in enumerate(self.paths[:n]):
+            for other in [*arrays][place + 1 :]:
+                if np.shares_memory(arrays[one], arrays[other]):
+                    raise ValueError(
+                        f"derive_step: {one} and {other} share memory, and {one} is written in "
+                        "place; copy one of them"
+                    )
 
 
 def derive_step(
@@ -170,23 +237,22 @@ def derive_step(
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"derive_step: optimizer is one of optim's, not {shown(optimizer)}")
     state = _State(optimizer)
-    kept = [*state.arrays()[state.n :], *state.rates()]
-    first = state.n + len(kept)  # of the minibatch
+    batch = Arguments(loss, args, (), None)
+    batch.name = "step"
+    first = len(state.names)  # of the minibatch
 
     def step(*arguments: Any) -> Any:
         return loss(*arguments[first:])
 
-    step.__name__ = getattr(loss, "__name__", "loss")
-    paths = [leaf.path for value, path in zip(args, argument_names(loss, len(args)))
-             for leaf in flatten(value, path)[0]]  # fmt: skip
-    arguments = (*optimizer.parameters, *kept, *args)
-    call = Arguments(step, arguments, range(state.n), [*state.names, *paths])
-    call.name = "step"
+    update_wrapper(step, loss, assigned=["__name__"], updated=())  # its constants have names
+    call = _Arguments(step, state, batch, args)
     program, fixed = recorded(
         call, lambda group: capture(step, *call.traced(group), call.wanted, update=state.update)
     )
     if not program.updates:
         raise ValueError(f"derive_step: {call.title} depends on no parameter of the optimizer")
+    call.check_apart(state.n, program.constants)
     result = made(DerivedStep, call, program, fixed, backend, warm=warm, parallel=parallel)
-    result.state = state
+    result.state, result.batch = state, batch
+    result._batch_taken = replace(program, parameters=program.parameters[first:])
     return result
