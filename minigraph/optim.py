@@ -403,7 +403,7 @@ class Adam(Optimizer):
 
     def _rates(self, rate: float, kept: Kept) -> dict[str, float]:
         beta1, beta2 = self.betas
-        counts = {int(each["count"]) for each in kept}
+        counts = {each["count"].item() for each in kept}
         if len(counts) > 1:
             raise ValueError(
                 f"{self._who}: parameters have taken different numbers of steps, "

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import update_wrapper
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,8 @@ class DerivedStep(Derived):
         batch = [a._array if type(a) is Tensor else a for a in args]
         given, _, K = self.batch.read(tuple(batch), self._batch_taken, self._fixed)
         rates, arrays = state.rates(), state.arrays()
-        whole = arrays if all(a.flags.carray for a in arrays) else state.copied(arrays)
+        plain = all(a.flags.carray for a in arrays[: state.n])  # what is kept is alike
+        whole = arrays if plain else state.copied(arrays)
         value = self._run([*whole, *rates, *given], K)
         if whole is not arrays:
             state.write_back(whole)
@@ -89,7 +91,8 @@ class _State:
         self.n = len(self.parameters)
         self.kept = [(place, what, array) for place, (_, kept) in enumerate(optimizer._kept)
                      for what, array in kept.items() if array.dtype.kind == "f"]  # fmt: skip
-        self.settings = self._settings()
+        self.set = attrgetter(*optimizer.settings)
+        self.settings = self.set(optimizer)
         self.moved = [kept for _, kept in optimizer._kept[:1]]  # of what the loss depends on
         self.last: tuple[Any, list[Any]] = None, []  # rates, as numbers and as arrays
         self.dtypes = list(dict.fromkeys(p.dtype for p in self.parameters))
@@ -120,19 +123,16 @@ class _State:
 
     def rates(self) -> list[Any]:
         """Give the numbers of the next step, in each dtype."""
-        if self._settings() != self.settings:
+        if self.set(self.optimizer) != self.settings:
             raise ValueError(
                 f"step: the settings of {self.optimizer!r} were changed; only lr may be: derive it "
                 "again"
             )
         rates = self.optimizer._rates(self.optimizer.rate, self.moved)
         if rates != self.last[0]:
-            arrays = [np.asarray(rate, dtype) for dtype in self.dtypes for rate in rates.values()]
+            arrays = [np.array(rate, dtype) for dtype in self.dtypes for rate in rates.values()]
             self.last = rates, arrays
         return self.last[1]
-
-    def _settings(self) -> list[Any]:
-        return [getattr(self.optimizer, name) for name in self.optimizer.settings]
 
     def stepped(self) -> None:
         """Note that a step was taken."""
