@@ -298,7 +298,7 @@ def test_long_names_and_many_sums_are_broken_as_formatters_do(tmp_path):
 
 
 def test_source_is_the_same_in_every_process():
-    code = "from tests.derivation.test_loops import *\nprint(*sources(8))"
+    code = "from tests.derivation.test_compiled_loops import *\nprint(*sources(8))"
     settings = {"PYTHONHASHSEED": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = run(sys.executable, "-c", code, env=os.environ | settings)
     assert done.stdout == " ".join(sources(8)) + "\n", done.stderr
