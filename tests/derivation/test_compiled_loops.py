@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minigraph as mg
-from minigraph.derivation import derive, fusing
+from minigraph.derivation import derive, fusible
 from minigraph.testing.strategies import LAYOUTS
 from tests.counts import THOROUGH, share
 from tests.derivation.test_laws_of_derivation import check_same, eager
@@ -104,7 +104,7 @@ def test_sums_are_in_the_order_that_is_stated(dtype):
 # Special values
 
 SPECIAL = [np.nan, np.inf, 0.0, 1, 0.5, 2, 3, 1e-30, 1e30, 1e-40, 1e-8, 88, 710, 0.3, 1.7, 5.1]
-UFUNCS = [*fusing.LOOPED, *fusing.QUICK]
+UFUNCS = [*fusible.LOOPED, *fusible.QUICK]
 
 
 @pytest.mark.parametrize("dtype", share([F, D], 2))
