@@ -105,8 +105,9 @@ class FastWriter(Writer):
         elif (call := _into(value, inputs)) is None or not value.shape:
             self.state(value, statements(name, inputs, value))
         else:
-            out = self._out(place, value)
-            self.state(value, [f"{name} = {call}, out={out})"])
+            call = f"{call}, out={self._out(place, value)})"
+            unread = value in self.placed and self.uses[value] == 1  # but by the caller
+            self.state(value, [call if unread else f"{name} = {call}"])
         self.texts[value] = Text(name)
 
     def _compared(self, place: int, value: Value, x: Text, name: str) -> None:
