@@ -8,6 +8,7 @@ import numpy as np
 from minigraph.derivation import derive
 from minigraph.derivation.deriving import Backend
 from minigraph.nn import Module
+from minigraph.tensor import Tensor
 
 __all__ = ["DerivedLosses", "Losses"]
 
@@ -53,6 +54,7 @@ class DerivedLosses:
     ) -> None:
         parameters = model.parameters()
         self._parameters = list(parameters.values())
+        self._apart: set[Tensor] = set()  # on which the loss does not depend: they get no gradient
         self._derived = derive(
             lambda *arguments: losses(*arguments[-2:]),  # the model has its parameters
             *self._parameters,
@@ -72,8 +74,14 @@ class DerivedLosses:
         arrays = [p._array for p in self._parameters]
         loss, gradients, (nll, logits) = self._derived(*arrays, X, y, copy=False)
         for p, gradient in zip(self._parameters, gradients):
-            p._grad = gradient
+            p._grad = None if p in self._apart else gradient
         return Losses(loss, nll, logits)
+
+    def own_gradients(self) -> None:
+        """Give the parameters gradients of their own, that no later call overwrites."""
+        for p in self._parameters:
+            if p._grad is not None:
+                p._grad = p._grad.copy()
 
     def _compare(self, losses: Callable[[Any, Any], Losses], X: Any, y: Any) -> None:
         before = [p._grad for p in self._parameters]
@@ -87,7 +95,10 @@ class DerivedLosses:
         _check("the loss without penalty", found.nll, nll._array)
         _check("the logits", found.logits, logits._array)
         for p, gradient, kept in zip(self._parameters, gradients, before):
-            _check(f"the gradient of {p._label()}", gradient, p._grad)
+            if gradient is not None:
+                _check(f"the gradient of {p._label()}", gradient, p._grad)
+            if p._grad is None:
+                self._apart.add(p)
             p._grad = kept
 
 

@@ -48,7 +48,7 @@ class Options:
                 raise TypeError(f"fit: {name} is a whole number, not {value!r}")
             if value < least:
                 raise ValueError(f"fit: {name} is at least {least}, not {value}")
-        if self.derived not in (True, False, "numba"):
+        if not isinstance(self.derived, bool | str) or self.derived not in (True, False, "numba"):
             raise ValueError(f"fit: derived is True, False or 'numba', not {self.derived!r}")
         if valid is None and (self.patience is not None or self.restore_best):
             what = "patience" if self.patience is not None else "restore_best"

@@ -200,6 +200,8 @@ class Run:
                 position.seconds = perf_counter() - start
                 self._interrupt()
         classified.count()
+        if self.derived is not None:
+            self.derived.own_gradients()
         if position.examples != len(y):
             raise AssertionError(f"fit: {position.examples} examples seen, not {len(y)}")
         self._measure(start)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import minigraph as mg
 from minigraph import optim
 from minigraph.testing.strategies import networks
-from tests.counts import examples, share
+from tests.counts import THOROUGH, examples, share
 from tests.derivation.test_laws_of_derivation import seeds
 from tests.derivation.test_laws_of_loops import as_python
 
@@ -161,11 +161,20 @@ def test_a_step_at_kinks_is_the_eager_one(how, drawn, name):
 
 
 @pytest.mark.parametrize("name", share(["Adam", *OPTIMIZERS], 6))
-@pytest.mark.parametrize("dtype", share([np.float32, np.float64], 2))
-def test_compiled_steps_are_the_eager_ones(name, dtype):
-    batches = batches_of(5, 5, 7, 1, dtype=dtype)
-    step = check_steps("numba", lambda: network(name, dtype), batches)
+def test_compiled_steps_are_the_eager_ones(name):
+    def make():
+        w, b = leaves(normal(3), normal(), dtype="f")
+        return lambda X, y: ((np.tanh(X @ w + b) - y) ** 2).mean(), OPTIMIZERS[name]([w, b])
+
+    batches = [(normal(K, 3, dtype="f"), normal(K, dtype="f")) for K in (5, 5, 7, 1)]
+    step = check_steps("numba", make, batches)
     assert "loops compiled" in repr(step)
+
+
+@pytest.mark.skipif(not THOROUGH, reason="takes 30 s; HYPOTHESIS_PROFILE=thorough")
+@every_optimizer
+def test_compiled_steps_of_a_network_are_the_eager_ones(name):
+    check_steps("numba", lambda: network(name), batches_of(5, 5, 7, 1))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble])
