@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import minigraph as mg
 from minigraph.derivation import derive, looped
 from minigraph.testing.strategies import calls, graphs, networks
-from tests.counts import THOROUGH, examples, share
+from tests.counts import examples, share
 from tests.derivation.test_laws_of_derivation import (
     CONSTANTS,
     OPS,
@@ -105,7 +105,6 @@ def test_a_random_graph_of_narrow_floats_compiled_is_the_graph(program, seed):
     check_narrow(program, seed, backend="numba")
 
 
-@pytest.mark.skipif(not THOROUGH, reason="takes a minute; HYPOTHESIS_PROFILE=thorough")
 @examples(1, thorough=200)
 @given(network=networks() | networks(at_kinks=True), seed=seeds)
 def test_a_random_network_compiled_is_the_network(network, seed):

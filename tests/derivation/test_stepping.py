@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import minigraph as mg
 from minigraph import optim
 from minigraph.testing.strategies import networks
-from tests.counts import THOROUGH, examples, share
+from tests.counts import examples, share
 from tests.derivation.test_laws_of_derivation import seeds
 from tests.derivation.test_laws_of_loops import as_python
 
@@ -171,8 +171,7 @@ def test_compiled_steps_are_the_eager_ones(name):
     assert "loops compiled" in repr(step)
 
 
-@pytest.mark.skipif(not THOROUGH, reason="takes 30 s; HYPOTHESIS_PROFILE=thorough")
-@every_optimizer
+@pytest.mark.parametrize("name", share(sorted(OPTIMIZERS), 5))
 def test_compiled_steps_of_a_network_are_the_eager_ones(name):
     check_steps("numba", lambda: network(name), batches_of(5, 5, 7, 1))
 
