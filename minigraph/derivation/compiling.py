@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ import numpy as np
 
 from minigraph.files import write_whole
 
-__all__ = ["Argument", "CacheWarning", "Compiled", "compiled"]
+__all__ = ["Argument", "CacheWarning", "Compiled", "check_installed", "compiled"]
 
 _ONE_AT_A_TIME = Lock()  # which Numba does anyway
 
@@ -125,15 +126,24 @@ class _Kept:
                 self.parts = (called, *result._reduce())
 
 
+NEEDS = "derive: backend='numba' needs Numba 0.61 or later: pip install 'minigraph[numba]'"
+
+
+def check_installed() -> None:
+    """Tell what is missing, without the time that an import takes."""
+    for name in ("numba", "platformdirs"):
+        if sys.modules.get(name, name) is None or find_spec(name) is None:
+            raise ImportError(f"{NEEDS} (there is no {name})")
+
+
 def _numba() -> Any:
-    needs = "derive: backend='numba' needs Numba 0.61 or later: pip install 'minigraph[numba]'"
     try:
         import numba
         import platformdirs  # noqa: F401
     except ImportError as error:
-        raise ImportError(f"{needs} ({error})") from None
+        raise ImportError(f"{NEEDS} ({error})") from None
     if tuple(map(int, re.findall(r"\d+", numba.__version__)[:2])) < (0, 61):
-        raise ImportError(f"{needs} (it is {numba.__version__})")
+        raise ImportError(f"{NEEDS} (it is {numba.__version__})")
     return numba
 
 

@@ -1,5 +1,6 @@
 """What was derived: the source of a value and its gradients, and the function that it is."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
@@ -10,7 +11,7 @@ import numpy as np
 from minigraph.derivation import passes
 from minigraph.derivation.arguments import Arguments
 from minigraph.derivation.columns import turned
-from minigraph.derivation.compiling import compiled
+from minigraph.derivation.compiling import check_installed, compiled
 from minigraph.derivation.looped import LoopWriter
 from minigraph.derivation.program import Program, Value
 from minigraph.derivation.textbook import Writer, source_of
@@ -47,6 +48,7 @@ class Derived:
     function: Callable[..., Any]
     seconds: float | None = None
     cached = False
+    _error: Exception | None = None  # of a compilation in the background
     _make: Callable[..., Any] | None  # makes the buffers
 
     def __init__(
@@ -78,7 +80,8 @@ class Derived:
             self._compile(writer)
         else:
             self.function, self._make = meanwhile.function, meanwhile._make
-            Thread(target=self._compile, args=(writer,), daemon=True).start()
+            check_installed()
+            Thread(target=self._compile_behind, args=(writer,), daemon=True).start()
 
     def _compile(self, writer: LoopWriter) -> None:
         """Compile the loops; until then, what was given to be used meanwhile is used."""
@@ -86,6 +89,12 @@ class Derived:
         self.seconds, self.cached = made.seconds, made.cached
         self._install(made.namespace)
         self._meanwhile = None
+
+    def _compile_behind(self, writer: LoopWriter) -> None:
+        try:
+            self._compile(writer)
+        except Exception as error:  # said at the next call: this thread has no caller
+            self._error = error
 
     def _install(self, namespace: Mapping[str, Any]) -> None:
         self.function = namespace[self._call.name]
@@ -129,6 +138,10 @@ class Derived:
     def _run(self, arrays: Sequence[Any], K: int | None) -> Any:
         """Call the function, with buffers if it takes any."""
         if (meanwhile := self._meanwhile) is not None:
+            if self._error is not None:
+                text = f"{self._call.name} stays with NumPy's calls, its loops do not compile: "
+                warnings.warn(f"{text}{self._error}", stacklevel=3)
+                self._error = None
             return meanwhile._run(arrays, K)
         if self._looped:  # of one layout alone
             arrays = [a if a.flags.c_contiguous else np.ascontiguousarray(a) for a in arrays]

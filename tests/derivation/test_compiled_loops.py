@@ -3,13 +3,15 @@
 import os
 import re
 import sys
+import threading
+import time
 import warnings
 
 import numpy as np
 import pytest
 
 import minigraph as mg
-from minigraph.derivation import derive, fusible
+from minigraph.derivation import compiling, derive, derived, fusible
 from minigraph.testing.strategies import LAYOUTS
 from tests.counts import THOROUGH, share
 from tests.derivation.test_laws_of_derivation import check_same, eager
@@ -322,3 +324,79 @@ def test_the_step_of_a_network_is_four_loops_and_five_products(network):
     buffers = re.findall(r"np\.empty\((.*?), dtype", network.source)
     gradients = ["(5,)", "(3,)", "(4, 5)", "(5, 3)"]
     assert sorted(buffers) == sorted([*gradients, "(K, 5)", "(K, 5)", "(K, 3)"])
+
+
+# While loops are compiled, and on several threads
+
+
+def behind(monkeypatch, compile_):
+    """Derive with loops that this compiles in the background."""
+    monkeypatch.setattr(derived, "compiled", compile_)
+    return derive(loss, *arrays(), argnums=WEIGHTS, backend="numba", warm=False)
+
+
+def wait_for(condition):
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("that never happened")
+
+
+def test_calls_do_not_wait_for_loops_that_are_compiled_in_the_background(monkeypatch):
+    go, made = threading.Event(), []
+
+    def compile_(*args):
+        go.wait()
+        made.append(compiling.compiled(*args))
+        return made[0]
+
+    with as_python():
+        network = behind(monkeypatch, compile_)
+        assert "loops are being compiled" in repr(network)
+        check_network(network, arrays())
+        assert not made
+        go.set()
+        wait_for(lambda: network.seconds is not None)
+        assert network.function is made[0].namespace[network.function.__name__]
+        check_network(network, arrays())
+
+
+def test_loops_that_do_not_compile_in_the_background_are_told_of_once(monkeypatch):
+    done = threading.Event()
+
+    def compile_(*args):
+        try:
+            raise RuntimeError("no such luck")
+        finally:
+            done.set()
+
+    network = behind(monkeypatch, compile_)
+    wait_for(lambda: network._error is not None)
+    with pytest.warns(UserWarning, match="stays with NumPy's calls.*no such luck"):
+        network(*arrays())
+    check_network(network, arrays())
+
+
+def test_what_is_missing_is_told_of_at_once(monkeypatch):
+    for module in ("numba", "platformdirs"):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, module, None)
+            with pytest.raises(ImportError, match=r"minigraph\[numba\]"):
+                derive(loss, *arrays(), argnums=WEIGHTS, backend="numba", warm=False)
+
+
+def test_rows_are_computed_on_several_threads_where_nothing_is_summed_over_them(monkeypatch):
+    def f(x, w):
+        h = np.maximum(x @ w, 0)
+        return ((h * h) @ w.T).sum()
+
+    x, w = np.ones((300, 2)), np.ones((2, 200))
+    with as_python():
+        one, several = (derive(f, x, w, backend="numba", parallel=p) for p in (False, True))
+        for found, expected in zip(several(x, w)[1], one(x, w)[1], strict=True):
+            assert found.tobytes() == expected.tobytes()
+    assert "prange" not in one.source
+    assert re.search(r"for i in prange\(K\)", several.source)
+    for loops in several.source.split("@njit")[1:]:
+        assert not ("prange" in loops and "_sums" in loops)
