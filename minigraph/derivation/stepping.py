@@ -1,6 +1,6 @@
 """derive_step: a whole step of training, with the optimizer's update, as one program."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import update_wrapper
 from operator import attrgetter
@@ -15,7 +15,7 @@ from minigraph.derivation.capturing import capture
 from minigraph.derivation.derived import Derived
 from minigraph.derivation.deriving import Backend, made
 from minigraph.derivation.naming import identifier
-from minigraph.derivation.program import Program, Value
+from minigraph.derivation.program import Program
 from minigraph.derivation.recording import recorded
 from minigraph.lending import clock_of
 from minigraph.modes import count_write
@@ -172,20 +172,17 @@ class _Arguments(Arguments):
         first = len(self.arrays) - len(self.batch.arrays)
         return [[first + place for place in group] for group in self.batch.batches()]
 
-    def check_apart(self, n: int, constants: Mapping[Value, Any]) -> None:
-        """Refuse parameters in the memory of something else, which would change while it is read.
 
-        They are the first n.
-        """
-        arrays = dict(zip(self.paths, self.arrays))
-        arrays |= {value.name or "a constant": array for value, array in constants.items()}
-        for place, one in enumerate(self.paths[:n]):
-            for other in [*arrays][place + 1 :]:
-                if np.shares_memory(arrays[one], arrays[other]):
-                    raise ValueError(
-                        f"derive_step: {one} and {other} share memory, and {one} is written in "
-                        "place; copy one of them"
-                    )
+def _check_apart(parameters: Sequence[Tensor], others: Iterable[tuple[str, Any]]) -> None:
+    """Refuse parameters in the memory of something that is read while they are written."""
+    named = [*[(p._label(), p._array) for p in parameters], *others]
+    for place, p in enumerate(parameters, start=1):
+        for label, array in named[place:]:
+            if np.shares_memory(p._array, array):
+                raise ValueError(
+                    f"derive_step: {p._label()} and {label} share memory, and steps write into the "
+                    "first; copy one of them"
+                )
 
 
 def derive_step(
@@ -204,8 +201,8 @@ def derive_step(
         Gives a scalar loss of a minibatch, made with the optimizer's parameters, as in a loop that
         calls `backward` and `step`.
     optimizer : Optimizer
-        Its parameters, and what it keeps for them, are written in place at each step; its learning
-        rate is asked for anew.
+        Its parameters, and what it keeps for them, are written in place at each step; those on
+        which the loss does not depend are left alone. Its learning rate is asked for anew.
     *args : nested containers of arrays
         A minibatch. No step is taken with it.
     backend, warm, parallel
@@ -218,7 +215,8 @@ def derive_step(
     Raises
     ------
     TypeError, ValueError
-        As `derive`; if the loss depends on none of the parameters.
+        As `derive`; if the loss depends on none of the parameters, or one of them shares memory
+        with another, with the minibatch, or with what the loss closes over.
 
     Examples
     --------
@@ -251,7 +249,8 @@ def derive_step(
     )
     if not program.updates:
         raise ValueError(f"derive_step: {call.title} depends on no parameter of the optimizer")
-    call.check_apart(state.n, program.constants)
+    constants = [(value.name or "a constant", a) for value, a in program.constants.items()]
+    _check_apart(state.parameters, [*zip(batch.paths, batch.arrays), *constants])
     result = made(DerivedStep, call, program, fixed, backend, warm=warm, parallel=parallel)
     result.state, result.batch = state, batch
     result._batch_taken = replace(program, parameters=program.parameters[first:])
