@@ -27,7 +27,7 @@ BACKENDS = ("numpy", "python")  # python: loops, as they are
 
 every_backend = pytest.mark.parametrize("how", BACKENDS)
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
-one_or_all = pytest.mark.parametrize("name", share(["AdamW", *OPTIMIZERS], 6))
+one_or_all = pytest.mark.parametrize("name", share([*sorted(OPTIMIZERS)[1:], "Adam"], 5))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -160,7 +160,7 @@ def test_a_step_at_kinks_is_the_eager_one(how, drawn, name):
     check_steps(how, make, [(drawn.x,)])
 
 
-@pytest.mark.parametrize("name", share(["Adam", *OPTIMIZERS], 6))
+@pytest.mark.parametrize("name", share(sorted(OPTIMIZERS), 5))
 def test_compiled_steps_are_the_eager_ones(name):
     def make():
         w, b = leaves(normal(3), normal(), dtype="f")
@@ -168,7 +168,7 @@ def test_compiled_steps_are_the_eager_ones(name):
 
     batches = [(normal(K, 3, dtype="f"), normal(K, dtype="f")) for K in (5, 5, 7, 1)]
     step = check_steps("numba", make, batches)
-    assert "loops compiled" in repr(step)
+    assert ", loops compiled in " in repr(step)
 
 
 @pytest.mark.parametrize("name", share(sorted(OPTIMIZERS), 5))
@@ -180,6 +180,13 @@ def test_compiled_steps_of_a_network_are_the_eager_ones(name):
 @pytest.mark.parametrize("name", share(sorted(OPTIMIZERS), 2))
 def test_dtypes_stay(name, dtype):
     check_steps("numpy", lambda: network(name, dtype), batches_of(5, 3, dtype=dtype))
+
+
+@one_or_all
+def test_dtypes_that_no_loop_takes_are_updated_by_numpy(name):
+    with pytest.warns(UserWarning, match="float16 is computed by NumPy's calls") as warned:
+        check_steps("python", lambda: network(name, np.float16), batches_of(5, 3, dtype=np.float16))
+    assert len(warned) == 1
 
 
 @every_backend
