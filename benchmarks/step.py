@@ -181,6 +181,7 @@ CONTENDERS = [
         partial(make_minigraph_derived, style="fast"),
         (0.92, 0.94, 0.98),
     ),
+    Contender("minigraph (textbook)", "minigraph", make_minigraph_derived),
     Contender("PyTorch", "torch", make_torch),
     Contender(JAX, "jax", partial(make_jax, jit=True)),
     Contender("JAX eager", "jax", partial(make_jax, jit=False)),
