@@ -48,7 +48,7 @@ def _complete(app: object, name: str, source: list[str]) -> None:
         source[0] = mistakes_table.filled(source[0])
     if name == "homework-answered":
         source[0] = answers_table.filled(source[0])
-    if name in ("from-graph-to-formula", "gallery", "see-your-graph"):
+    if name in ("from-graph-to-formula", "from-formula-to-loops", "gallery", "see-your-graph"):
         source[0] = pictures.with_pictures(source[0], name)
 
 
