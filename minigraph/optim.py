@@ -139,11 +139,11 @@ class Optimizer(ABC):
 
     # For `derive_step`, which writes all of a step out
 
-    @abstractmethod
     def _formula(
         self, p: Any, gradient: Any, kept: Mapping[str, Any], rates: Mapping[str, Any]
     ) -> tuple[Any, dict[str, Any]]:
         """Give the parameter, and what is kept, as they are after a step, by operations alone."""
+        raise TypeError(f"derive_step: {self._who} has no formula of its step, Optimizer._formula")
 
     def _rates(self, rate: float, kept: Kept) -> dict[str, float]:
         """Give the numbers that change from step to step, for the next one."""

@@ -294,3 +294,16 @@ def test_parameters_without_names_are_numbered():
     w, v = (mg.Tensor(normal(3), requires_grad=True) for _ in range(2))
     step = derived("numpy", lambda: (w * v).sum(), optim.SGD([w, v], lr=0.1, momentum=0.5))
     assert "def step(x0, x1, velocity_x0, velocity_x1, rate, *, buffers=None)" in step.source
+
+
+def test_an_optimizer_without_a_formula_is_refused():
+    class Plain(mg.optim.Optimizer):
+        def _start(self, p):
+            return {}
+
+        def _update(self, p, gradient, kept, rate):
+            return rate * gradient
+
+    loss, sgd = network()
+    with pytest.raises(TypeError, match="derive_step: Plain has no formula"):
+        mg.derive_step(loss, Plain(sgd.parameters, lr=0.1), *batches_of(5)[0])
