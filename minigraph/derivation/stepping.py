@@ -91,7 +91,7 @@ class _State:
         self.n = len(self.parameters)
         self.kept = [(place, what, array) for place, (_, kept) in enumerate(optimizer._kept)
                      for what, array in kept.items() if array.dtype.kind == "f"]  # fmt: skip
-        self.set = attrgetter(*optimizer.settings)
+        self.set = attrgetter("settings", *optimizer.settings)
         self.settings = self.set(optimizer)
         self.moved = [kept for _, kept in optimizer._kept[:1]]  # of what the loss depends on
         self.last: tuple[Any, list[Any]] = None, []  # rates, as numbers and as arrays
