@@ -91,7 +91,7 @@ class LoopWriter(FastWriter):
 
     def _write_run(self, place: int, nests: Sequence[Nest]) -> None:
         """Write a function for some nests, and its call."""
-        run = _Run(self, f"loops_{len(self.signatures) + 1}")
+        run = _Run(self, self.names.next("loops_"))
         for nest in nests:
             run.add(place, nest)
             self.release(place, [*nest.reads, *nest.stored])
@@ -104,7 +104,7 @@ class _Run:
 
     def __init__(self, writer: LoopWriter, name: str) -> None:
         self.writer, self.name = writer, name
-        self.names = Names(["np", "K", "njit", name, *LETTERS[:5]])
+        self.names = Names(["np", "K", "njit", "prange", name, *LETTERS])
         self.arrays: dict[Value, str] = {}  # what they are called in the function
         self.texts: dict[Value, Text] = {}  # of numbers
         self.given: dict[str, tuple[str, Argument]] = {}  # by parameter: what is given for it

@@ -326,6 +326,17 @@ def test_the_step_of_a_network_is_four_loops_and_five_products(network):
     assert sorted(buffers) == sorted([*gradients, "(K, 5)", "(K, 5)", "(K, 3)"])
 
 
+def test_names_that_loops_have_for_themselves_are_no_variables():
+    def f(loops_1, njit, i, K, prange, i5):
+        j = (loops_1 * njit + i) * K
+        return (j * prange - i5).sum()
+
+    given = [np.random.default_rng(0).normal(size=(3, 4)) for _ in range(6)]
+    with as_python():
+        value, gradients = derive(f, *given, backend="numba")(*given)
+    check_same([value, *gradients], eager(f, given))
+
+
 # While loops are compiled, and on several threads
 
 
