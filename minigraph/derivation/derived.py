@@ -28,7 +28,8 @@ class Derived:
     Attributes
     ----------
     source : str
-        A module with one function; it needs NumPy alone.
+        A module with one function, and those that it calls; it needs NumPy alone, with loops also
+        Numba, for speed.
     function : callable
         That function: takes the arrays one by one, and those closed over by name.
     constants : dict of str to array
