@@ -21,7 +21,6 @@ import numpy as np
 from by_hand import BETA1, BETA2, EPSILON, MOMENTUM, RATE, by_hand
 from timing import (
     Contender,
-    add_options,
     ahead,
     allocators,
     alone,
@@ -29,6 +28,7 @@ from timing import (
     checked_steps,
     installed,
     make_products,
+    options,
     pin,
     problem,
     shown,
@@ -187,12 +187,9 @@ def row(case, result):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options(__doc__, rounds=40)
     parser.add_argument("--rows", nargs="+", metavar="PART", default=[""], help="parts of titles")
     parser.add_argument("--measure", type=int, metavar="ROW", help=argparse.SUPPRESS)
-    add_options(parser, rounds=40)
     return parser.parse_args()
 
 

@@ -30,17 +30,13 @@ from by_hand import RATE, by_hand
 from timing import (
     ONLY,
     Contender,
-    add_options,
-    allocators,
-    alone,
     bar,
     chosen,
     make_products,
-    pin,
+    options,
     ratio,
     shown,
-    versions,
-    write,
+    tables,
 )
 
 import minigraph as mg
@@ -197,13 +193,10 @@ def table(results):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options(__doc__, rounds=12)
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[""], help=ONLY)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
-    add_options(parser, rounds=12)
     return parser.parse_args()
 
 
@@ -214,14 +207,8 @@ def main():
         print(json.dumps(compare(contenders, args.epochs, args.rounds)))
         return
 
-    pin()
-    print(versions(contenders))
-    print(f"{fashion_mnist()[1]}, {args.epochs} epochs, {args.rounds} turns")
-    report = {"versions": versions(contenders), "results": {}}
-    for malloc in allocators(args):
-        results = report["results"][malloc] = alone(malloc, "--measure")
-        print(f"\nallocator: {malloc}", *table(results), sep="\n", flush=True)
-    write(report, args.json)
+    about = f"{fashion_mnist()[1]}, {args.epochs} epochs, {args.rounds} turns"
+    tables(args, contenders, table, about)
 
 
 if __name__ == "__main__":

@@ -26,21 +26,17 @@ from peers import make_autograd, make_jax, make_mygrad, make_torch
 from timing import (
     ONLY,
     Contender,
-    add_options,
     ahead,
-    allocators,
-    alone,
     bar,
     by_turns,
     checked_steps,
     chosen,
     make_products,
-    pin,
+    options,
     problem,
     shown,
     summaries,
-    versions,
-    write,
+    tables,
 )
 
 import minigraph as mg
@@ -225,13 +221,10 @@ def cell(name, result):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options(__doc__, rounds=40)
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[""], help=ONLY)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
-    add_options(parser, rounds=40)
     return parser.parse_args()
 
 
@@ -243,13 +236,7 @@ def main():
         print(json.dumps({size: compare(contenders, size, args.rounds) for size in sizes}))
         return
 
-    pin()
-    print(versions(contenders))
-    report = {"versions": versions(contenders), "rounds": args.rounds, "results": {}}
-    for malloc in allocators(args):
-        results = report["results"][malloc] = alone(malloc, "--measure")
-        print(f"\nallocator: {malloc}", *table(results), sep="\n", flush=True)
-    write(report, args.json)
+    tables(args, contenders, table)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ system and faults it in anew at every step, or does not, by luck; so there are t
 where it keeps what it has, and "default". Elsewhere than on glibc the two are the same.
 """
 
+import argparse
 import importlib.util
 import json
 import os
@@ -221,14 +222,30 @@ def alone(malloc, *options, **environment):
     return json.loads(done.stdout)
 
 
-def add_options(parser, rounds):
+def options(doc, rounds):
+    """Begin the options of a script: those that all have."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--malloc", choices=[*MALLOC, "both"], default="both")
     parser.add_argument("--json", metavar="FILE", help="write all figures there, too")
+    return parser
 
 
 def allocators(args):
     return list(MALLOC) if args.malloc == "both" else [args.malloc]
+
+
+def tables(args, contenders, table, *about):
+    """Measure with each allocator, in a process of its own, and print a table of each."""
+    pin()
+    print(versions(contenders), *about, sep="\n")
+    report = {"versions": versions(contenders), "rounds": args.rounds, "results": {}}
+    for malloc in allocators(args):
+        results = report["results"][malloc] = alone(malloc, "--measure")
+        print(f"\nallocator: {malloc}", *table(results), sep="\n", flush=True)
+    write(report, args.json)
 
 
 def write(report, file):
