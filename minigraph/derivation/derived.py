@@ -44,6 +44,17 @@ class Derived:
 
     With ``layout="columns"``, `function` takes and gives the transposes of matrices; the object
     itself takes and gives what the function did that it was derived from.
+
+    Examples
+    --------
+    >>> import numpy as np, minigraph as mg
+    >>> def loss(w, x):
+    ...     return mg.l2_penalty(w * x)
+    >>> derived = mg.derive(loss, np.ones(2), np.ones(2), argnums=0)
+    >>> derived
+    <Derived loss_and_gradients, 3 lines>
+    >>> derived(np.array([1.0, 2.0]), np.array([3.0, 1.0]))
+    (array(13.), array([18.,  4.]))
     """
 
     function: Callable[..., Any]

@@ -63,7 +63,7 @@ def derive(
     backend : {"numpy", "numba"}
         With numba, what stands between the products of matrices is grouped into loops, which are
         compiled, and kept in the user's cache folder for the next process; `style` has no meaning
-        then. Without Numba the same source runs as plain Python, slowly.
+        then. It needs `minigraph[numba]`; the source alone runs without Numba too, slowly.
     warm : bool
         Whether to wait until the loops are compiled. With False, the first calls run on NumPy, in
         the fast style, while they are compiled in the background.
@@ -83,6 +83,8 @@ def derive(
     TypeError, ValueError
         If `f` cannot be captured: it branches on values, looks at raw arrays, draws random
         numbers, gives no scalar, or calls an op that no import finds.
+    ImportError
+        If the backend is numba, and Numba is missing or too old.
 
     Examples
     --------

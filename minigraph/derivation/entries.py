@@ -6,18 +6,17 @@ from typing import Any
 import numpy as np
 
 from minigraph.derivation.expressions import (
-    ATOM,
     COMPARISON,
     LOOSE,
     PRODUCT,
-    UNARY,
     Text,
     literal,
     operator,
 )  # fmt: skip
-from minigraph.derivation.forms import OPERATORS
+from minigraph.derivation.forms import symbolic, user_function
 from minigraph.derivation.nests import EXTREMA, Nest, Place
 from minigraph.derivation.program import Value
+from minigraph.op import Op
 from minigraph.ops import elementwise, neural, reductions, shaping
 
 __all__ = ["LETTERS", "Entries"]
@@ -33,25 +32,20 @@ class Entries:
 
     def formula(self, value: Value) -> Text:
         """Write what makes an entry, a row, or what is added to a sum."""
-        op, nest = value.op, self.nest
+        op = value.op
+        assert isinstance(op, Op)
         dtypes = [input.dtype for input in value.values]
         dtype = value.dtype if value.dtype.kind == "f" else np.result_type(*dtypes)
-        found = nest.inputs(value)
+        found = self.nest.inputs(value)
         kinds = [dtype] * len(found)
         if op is elementwise.where:
             kinds[0] = np.dtype(bool)
         texts = [self._operand(input, place, kind) for (input, place), kind in zip(found, kinds)]
-        form, function = FORMS.get(op), getattr(op, "function", None)
-        if form is not None:
+        if (form := FORMS.get(op)) is not None:
             return form(texts, value)
-        if function in OPERATORS:
-            symbol, level = OPERATORS[function]
-            if level != COMPARISON or texts[0] != texts[1]:
-                return operator(symbol, level, texts)
-        if function is np.negative:
-            return Text(f"-{texts[0].within(UNARY)}", UNARY)
-        name = "abs" if function is np.absolute else getattr(function, "__name__", "")
-        return Text(f"np.{name}({', '.join(text.within(LOOSE) for text in texts)})")
+        if (text := symbolic(op, texts)) is not None:
+            return text
+        return Text(f"{user_function(op)}({', '.join(text.within(LOOSE) for text in texts)})")
 
     def _operand(self, input: Any, place: Place, dtype: Any) -> Text:
         """Read an input in the dtype of the operation."""
@@ -90,11 +84,11 @@ def _chosen(texts: Sequence[Text], value: Value) -> Text:
     return Text(f"{a} if {condition} else {b}", LOOSE)
 
 
-def _call(template: str, level: int = ATOM) -> Any:
+def _call(template: str) -> Any:
     def form(texts: Sequence[Text], value: Value) -> Text:
         parts = [text.within(LOOSE) for text in texts]
-        one = "np.float64" if value.dtype == float else f"np.{value.dtype.name}"
-        return Text(template.format(*parts, one=f"{one}(1)", zero=f"{one}(0)"), level)
+        one, zero = (f"np.{value.dtype.name}({number})" for number in (1, 0))
+        return Text(template.format(*parts, one=one, zero=zero))
 
     return form
 

@@ -38,13 +38,17 @@ class FastWriter(Writer):
         # What is written into a parameter; `placed` are those that were computed there
         self.updates = {program.outputs[o]: program.parameters[p] for o, p in program.updates}
         self.placed: set[Value] = set()
-        for place, value in enumerate(program.body):
+        for value in program.body:
             shares = value.op in SHARING and not _copies(value)
             self.roots[value] = self.root(value.inputs[0]) if shares else value
-            for input in value.values:
-                self.last[self.root(input)] = place
+        for place, read in enumerate(self.reads()):
+            self.last.update(dict.fromkeys(map(self.root, read), place))
         for output in self.outputs:
             self.last[self.root(output)] = len(program.body)
+
+    def reads(self) -> Iterable[Iterable[Value]]:
+        """List for each place in the order of the source what is read there."""
+        return (value.values for value in self.program.body)
 
     def root(self, value: Value) -> Value:
         """Give what a view shows; else the value."""

@@ -38,7 +38,16 @@ from minigraph.ops import (
     trigonometry,
 )
 
-__all__ = ["SEVERAL", "form_of", "length", "module_of", "statements", "user_function", "written"]
+__all__ = [
+    "SEVERAL",
+    "form_of",
+    "length",
+    "module_of",
+    "statements",
+    "symbolic",
+    "user_function",
+    "written",
+]
 
 Form = Callable[[Sequence[Text], Value], Text]
 
@@ -68,17 +77,24 @@ def written(value: Value, inputs: Sequence[Text]) -> Text:
     form = form_of(op)
     if form is not None:
         return form(inputs, value)
+    if (text := symbolic(op, inputs)) is not None:
+        return text
+    arguments = [i.within(LOOSE) for i in inputs]
+    arguments += [f"{name}={shown(v)}" for name, v in value.attributes.items()]
+    call = f"{user_function(op)}({', '.join(arguments)})"
+    # What a user's function gives may be a number, or an argument itself
+    return Text(call if isinstance(op.function, np.ufunc) else f"np.array({call})")
+
+
+def symbolic(op: Op, inputs: Sequence[Text]) -> Text | None:
+    """Write an op by its operator, if it has one."""
     if isinstance(op.function, np.ufunc) and op.function in OPERATORS:
         symbol, level = OPERATORS[op.function]
         if level != COMPARISON or inputs[0] != inputs[1]:  # linters refuse x == x, the test for NaN
             return operator(symbol, level, inputs)
     if op.function is np.negative:
         return Text(f"-{inputs[0].within(UNARY)}", UNARY)
-    arguments = [i.within(LOOSE) for i in inputs]
-    arguments += [f"{name}={shown(v)}" for name, v in value.attributes.items()]
-    call = f"{user_function(op)}({', '.join(arguments)})"
-    # What a user's function gives may be a number, or an argument itself
-    return Text(call if isinstance(op.function, np.ufunc) else f"np.array({call})")
+    return None
 
 
 def _typed(input: Any, text: Text, value: Value) -> Text:

@@ -144,7 +144,7 @@ class _Fusion:
         entries = {input for member in nest.places for input, place in nest.inputs(member)
                    if nest.is_entry(place)}  # fmt: skip
         sums = sum(nest.is_total(v) and nest.walks(v) for v in nest.places)
-        written = sum(nest.is_entry(nest.places[v]) for v in {*nest.stored, *nest.places}
+        written = sum(nest.is_entry(place) for v, place in nest.places.items()
                       if v in nest.stored or v in self.arrays)  # fmt: skip
         read = [v for v in nest.reads if v in entries]
         spare = sum(v.op != "parameter" or v in self.updated for v in read)  # may be overwritten

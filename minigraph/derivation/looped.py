@@ -1,7 +1,8 @@
 """The source of a program in loops: functions that compilers take, between calls of NumPy."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,22 +42,16 @@ class LoopWriter(FastWriter):
     """
 
     def __init__(self, program: Program, batch: int, parallel: bool = False) -> None:
+        self.steps = fused(program, batch)
         super().__init__(program)
         self.batch, self.parallel = batch, parallel
-        self.steps = fused(program, batch)
         self.signatures: dict[str, list[Argument]] = {}
         self.functions: list[str] = []  # lines
-        self.uses, self.last = {}, {}
-        for place, node in enumerate(self._nodes()):
-            read = node.reads if isinstance(node, Nest) else node.values
-            for value in read:
-                self.uses[value] = self.uses.get(value, 0) + 1
-                self.last[self.root(value)] = place
-            for value in node.stored if isinstance(node, Nest) else ():
-                self.last[value] = place
-        for output in self.outputs:
-            self.uses[output] = self.uses.get(output, 0) + 1
-            self.last[self.root(output)] = len(program.body)
+        nodes = self._nodes()  # each reads once what several of its members read
+        self.uses = Counter(
+            v for n in nodes for v in (n.reads if isinstance(n, Nest) else n.values)
+        )
+        self.uses.update(self.outputs)
         self.numbers: set[Value] = set()  # that loops gave
         # Numbers that calls and the caller get need their dtype; loops take any
         self.typed = self.outputs | {
@@ -65,6 +60,11 @@ class LoopWriter(FastWriter):
 
     def _nodes(self) -> list[Any]:
         return [n for step in self.steps for n in (step if isinstance(step, list) else [step])]
+
+    def reads(self) -> Iterable[Iterable[Value]]:
+        """List for each place what is read there, or kept in an array of a nest."""
+        for n in self._nodes():
+            yield (*n.reads, *n.stored) if isinstance(n, Nest) else n.values
 
     def write(self) -> None:
         """Write all statements."""
@@ -128,10 +128,9 @@ class _Run:
     def _take(self, value: Value) -> None:
         """Add a parameter for what is made before."""
         code = self.writer.text(value).code
-        for name, (given, _) in self.given.items():
-            if given == code and value.shape:
-                self.arrays[value] = name
-                return
+        if value.shape and (known := self._known(code)):
+            self.arrays[value] = known
+            return
         name = self.names.give(code if code.isidentifier() else value.name or "x")
         if value.shape:
             plain = value.op == "parameter" or value in self.writer.holders
@@ -143,6 +142,10 @@ class _Run:
         self.given[name] = code, Argument(np.dtype(float if value.dtype.kind == "f" else int))
         wide = value.dtype in (float, int)
         self.texts[value] = Text(name if wide else f"np.{value.dtype.name}({name})")
+
+    def _known(self, code: str) -> str | None:
+        """Give the parameter for which this is given, if there is one."""
+        return next((name for name, (given, _) in self.given.items() if given == code), None)
 
     def _keep(self, place: int, nest: Nest, value: Value) -> None:
         """Find an array for a value: over one that is read for the last time, or anew."""
@@ -162,8 +165,7 @@ class _Run:
                 self._write_over(value, other)
                 return
         buffer = writer.spare(value)
-        known = [name for name, (code, _) in self.given.items() if code == buffer]
-        name = known[0] if known else self.names.give(value.name or buffer)
+        name = self._known(buffer) or self.names.give(value.name or buffer)
         self.arrays[value], writer.texts[value] = name, Text(buffer)
         self.given[name] = buffer, Argument(value.dtype, len(value.shape), written=True)
 

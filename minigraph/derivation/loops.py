@@ -168,8 +168,8 @@ class _NestWriter(Entries):
 
     def _variable(self, value: Value, kind: str = "") -> str:
         """Name a variable for an entry, like h_ij, for one of a row, like largest_i, or a sum."""
-        letters = LETTERS[: len(self.nest.space) if self.nest.is_entry(self.nest.places[value])
-                          and value.op not in SEVERAL else self.depth]  # fmt: skip
+        entry = value.op not in SEVERAL and self.nest.is_entry(self.nest.places[value])
+        letters = LETTERS[: len(self.nest.space) if entry else self.depth]
         suffix = f"_{''.join(letters)}" if letters and not self.nest.is_total(value) else ""
         suffix = suffix or ("_0" if value.shape else "")  # not the name of the array itself
         label = self._label(value)

@@ -31,6 +31,20 @@ class DerivedStep(Derived):
     Its function takes the parameters, what the optimizer keeps for them, its rates, and the
     minibatch; it writes into the first two in place, and gives the loss. The attributes are those
     of `Derived`.
+
+    Examples
+    --------
+    >>> import numpy as np, minigraph as mg
+    >>> w = mg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> step = mg.derive_step(lambda x: (w * x).sum(), mg.optim.SGD([w], lr=0.5), np.ones((3, 2)))
+    >>> print(step.explain())
+    t1 = np.multiply(w, x, out=buffer1)             multiply       (K, 2)
+    loss = t1.sum()                                 sum            ()
+    grad_w = np.add.reduce(x, axis=0, out=buffer2)  sum            (2)          ∂loss/∂w
+    t2 = np.multiply(rate, grad_w, out=grad_w)      multiply       (2)
+    np.subtract(w, t2, out=w)                       subtract       (2)
+    >>> print(step(np.ones((3, 2))), w.data)
+    9.0 [-0.5  0.5]
     """
 
     state: "_State"
@@ -217,6 +231,8 @@ def derive_step(
     TypeError, ValueError
         As `derive`; if the loss depends on none of the parameters, or one of them shares memory
         with another, with the minibatch, or with what the loss closes over.
+    ImportError
+        If the backend is numba, and Numba is missing or too old.
 
     Examples
     --------
